@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# fresh_inside.sh yes|no: what a newcomer does on a new Debian 12, and whether it works. Runs inside the system that
+# fresh_system.sh makes. The only thing that it installs by itself is git, as the README assumes.
+set -euo pipefail
+
+with_tests=$1
+run_pid='' log=/root/run.log
+
+say() { printf '== %s\n' "$*"; }
+
+fail() {
+    printf '== FAILED: %s\n' "$*"
+    [[ ! -f $log ]] || tail -n 25 "$log"
+    exit 1
+}
+
+# Starts ./dev run, and waits until it listens and its model is loaded.
+start() { # SECONDS
+    local until=$((SECONDS + $1)) began=$SECONDS
+    ./dev run --yes --model-size small --listen 127.0.0.1:0 >"$log" 2>&1 </dev/null &
+    run_pid=$!
+    until url=$(sed -n 's/^listening on //p' "$log" | head -n 1) && [[ -n $url ]]; do
+        ((SECONDS < until)) || fail "no 'listening on' line after $1 s"
+        kill -0 "$run_pid" 2>/dev/null || fail "./dev run ended"
+        sleep 0.1
+    done
+    say "listening on $url after $((SECONDS - began)) s"
+    until [[ $(curl -s -o /dev/null -w '%{http_code}' "$url/readyz") == 200 ]]; do
+        ((SECONDS < until)) || fail "/readyz is not 200 after $1 s"
+        sleep 0.2
+    done
+    say "ready after $((SECONDS - began)) s"
+}
+
+stop() { # SIGNAL
+    local status=0
+    kill "-$1" "$run_pid"
+    wait "$run_pid" || status=$?
+    say "./dev run ended with status $status on SIG$1"
+    [[ $1 != TERM || $status == 0 ]] || fail "a graceful stop ends with status 0"
+}
+
+# The one process here that runs the server's binary (pgrep's package is not in a new system).
+server_pid() {
+    local link
+    for link in /proc/[0-9]*/exe; do
+        [[ $(readlink "$link" 2>/dev/null) != */build/release/tertulia ]] || basename "$(dirname "$link")"
+    done
+}
+
+chat() { # MESSAGE: the answer's JSON
+    printf '   > %s\n' "$1" >&2
+    curl -sS --fail-with-body "$url/chat" -H 'content-type: application/json' \
+        -d "{\"session_id\": \"first\", \"message\": \"$1\"}" | tee /dev/stderr || fail "POST /chat"
+    echo >&2
+}
+
+expect() { # TEXT PATTERN WHAT
+    grep -qiE "$2" <<<"$1" || fail "$3"
+}
+
+apt-get -q update >/dev/null
+DEBIAN_FRONTEND=noninteractive apt-get -y -q install --no-install-recommends git >/dev/null 2>&1 || fail "apt-get install git"
+cd /root/tertulia
+
+say "./dev run"
+start 3600
+expect "$(chat 'Hello! My name is Ana. Who are you?')" '"conversation_length": ?2' "the first answer"
+answer=$(chat 'What is my name? Answer with the name only.')
+expect "$answer" '"conversation_length": ?4' "the second answer"
+expect "$answer" 'Ana' "the second answer does not remember the name"
+
+say "killing the server, without a chance to clean up"
+kill -KILL "$(server_pid)"
+wait "$run_pid" || true
+say "starting it again"
+start 60
+history=$(curl -sS "$url/sessions/first/messages")
+expect "$history" 'Ana' "the session is forgotten"
+expect "$(chat 'And once more: what is my name?')" '"conversation_length": ?6' "the third answer"
+stop TERM
+
+if [[ $with_tests == yes ]]; then
+    say "./dev test"
+    ./dev test || fail "./dev test"
+fi
+say "everything that the README promises works in an empty Debian 12"
