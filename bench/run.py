@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+"""The whole-server benchmark: Tertulia beside nginx as a pass-through proxy, both in front of the same mock upstream.
+
+The server under test has one core for itself, the load generator and the upstream share another. All that is compared
+is measured in alternating rounds of one run; every number is the median of its rounds, every ratio the median of the
+rounds' ratios. bench/README.md says how to read the result.
+"""
+
+import argparse
+import collections
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+import report
+from servers import Bench, StartFailed
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# What one load run is like. `server`: direct (to the mock), nginx, memory or sqlite (Tertulia with that store).
+Lane = collections.namedtuple("Lane", "name server model stream", defaults=["json", False])
+
+JSON = [
+    Lane("direct", "direct"),
+    Lane("nginx", "nginx"),
+    Lane("memory", "memory", "asked/json"),
+    Lane("sqlite", "sqlite", "asked/json"),
+]
+BURST = [
+    Lane("direct", "direct", "burst-100", True),
+    Lane("nginx", "nginx", "burst-100", True),
+    Lane("memory json", "memory", "always/burst-100"),
+    Lane("sqlite json", "sqlite", "always/burst-100"),
+    Lane("memory sse", "memory", "always/burst-100", True),
+    Lane("sqlite sse", "sqlite", "always/burst-100", True),
+]
+PACED = [
+    Lane("direct", "direct", "paced-100-10", True),
+    Lane("nginx", "nginx", "paced-100-10", True),
+    Lane("memory", "memory", "always/paced-100-10", True),
+    Lane("sqlite", "sqlite", "always/paced-100-10", True),
+]
+SLOW = [
+    Lane("nginx", "nginx", "paced-200-500", True),
+    Lane("sqlite", "sqlite", "always/paced-200-500", True),
+]
+
+
+class Run:
+    def __init__(self, options, bench):
+        self.options = options
+        self.bench = bench
+        self.results = {}  # case -> [point]; a point: {"lane", "connections", "rounds": [what bench_load printed]}
+        self.facts = {}
+        self.failures = []
+
+    # One measurement
+
+    def load(self, server, mock, lane, *arguments):
+        if lane.server in ("direct", "nginx"):
+            path = "/sse/chat/completions" if lane.stream and lane.server == "nginx" else "/v1/chat/completions"
+            kind = "openai"
+        else:
+            path, kind = "/chat", "tertulia"
+        command = [str(self.bench.load_program), "--url", server.url + path, "--kind", kind, "--model", lane.model,
+                   "--server-pid", str(server.pid), "--upstream-pid", str(mock.pid)]
+        command += ["--stream"] if lane.stream else []
+        command += [str(a) for a in arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900,
+                              preexec_fn=lambda: os.sched_setaffinity(0, {self.bench.load_cpu}))
+        if done.returncode != 0:
+            self.failures.append(f"{lane.name}: {' '.join(str(a) for a in arguments)}: {done.stderr.strip()[-400:]}")
+            print("  FAILED", self.failures[-1], file=sys.stderr)
+        return json.loads(done.stdout) if done.stdout.strip() else {}
+
+    def rounds(self, case, lanes, connections, arguments, rounds=None):
+        """Alternates over all lanes and connection counts; keeps every round's numbers."""
+        points = {(lane, c): [] for c in connections for lane in lanes}
+        with self.bench.mock() as mock:
+            fixed = {"direct": mock}
+            try:
+                fixed["nginx"] = self.bench.nginx(mock)
+                if any(lane.server == "sqlite" for lane in lanes):
+                    fixed["sqlite"] = self.bench.tertulia(mock, "sqlite")
+                for _ in range(rounds or self.options.rounds):
+                    for c in connections:
+                        for lane in lanes:
+                            # The memory store keeps every turn: a new process each time, or it only grows.
+                            server = fixed.get(lane.server) or self.bench.tertulia(mock, lane.server)
+                            try:
+                                result = self.load(server, mock, lane, "--connections", c, *arguments)
+                            finally:
+                                if lane.server not in fixed:
+                                    server.stop()
+                            if result:
+                                points[lane, c].append(result)
+            finally:
+                for server in fixed.values():
+                    server.stop()
+        self.results[case] = [{"lane": lane.name, "connections": c, "rounds": results}
+                              for (lane, c), results in points.items()]
+
+    # The cases
+
+    def case_json(self):
+        """JSON answers of 977 bytes, stream = "as_asked"."""
+        self.rounds("json", JSON, self.options.connections, self.window())
+
+    def case_burst(self):
+        """100-event streams that come in one write: relayed as SSE, and answered as JSON with stream = "always"."""
+        self.rounds("burst", BURST, self.options.connections, self.window())
+
+    def case_paced(self):
+        """100-event streams with an event every 10 ms."""
+        connections = [c for c in self.options.connections if c >= 64]
+        self.rounds("paced", PACED, connections, ["--ramp", 1, "--warmup", 0.2, "--seconds", self.options.seconds])
+
+    def case_latency(self):
+        """1 000 requests a second, whatever comes back: what each server adds to the upstream's own latency."""
+        self.facts["fdatasync_us"] = measure_fdatasync(self.bench.work_dir, self.bench.server_cpu)
+        self.rounds("latency", JSON, [64], ["--rate", 1000, "--warmup", 0.5, "--seconds", self.options.seconds * 2])
+
+    def case_slow(self):
+        """Thousands of streams at once, 2 events a second each: memory per stream."""
+        count = self.options.streams
+        self.rounds("slow", SLOW, [count], ["--ramp", count / 1000, "--warmup", 2, "--seconds", 4],
+                    rounds=1 if self.options.quick else 3)
+
+    def case_long(self):
+        """Turn 10 001 of a session beside turn 11: CPU per turn.
+
+        The model's window is filled in both (8 192 tokens, 1.5 KB messages), so the difference is the session's length
+        alone. Short sessions are measured in their turns 11 to 20, the long one from 10 001 on.
+        """
+        turns = 1000 if self.options.quick else 10000
+        lane = Lane("", "sqlite", "asked/gpt-4")
+        size = ["--body", 1500, "--warmup", 0]
+        points = {"turn 11": [], f"turn {turns + 1}": []}
+        with self.bench.mock() as mock, self.bench.tertulia(mock, "sqlite") as server:
+            self.load(server, mock, lane, *size, "--sessions", 1, "--session-prefix", "long", "--requests", turns)
+            for number in range(5 if self.options.quick else 11):
+                # 20 sessions get their first 10 turns, then 10 more that count.
+                short = [*size, "--sessions", 20, "--session-prefix", f"short{number}", "--requests", 200]
+                self.load(server, mock, lane, *short)
+                points["turn 11"].append(self.load(server, mock, lane, *short))
+                points[f"turn {turns + 1}"].append(
+                    self.load(server, mock, lane, *size, "--sessions", 1, "--session-prefix", "long",
+                              "--requests", 200))
+        self.results["long"] = [{"lane": name, "connections": 1, "rounds": [r for r in results if r]}
+                                for name, results in points.items()]
+
+    def case_store(self):
+        """The SQLite store alone, 16 turns in flight, beside a raw fdatasync append log."""
+        program = self.bench.find("store_bench")
+        done = subprocess.run([str(program), "--folder", str(self.bench.work_dir), "--in-flight", "16",
+                               "--rounds", str(self.options.rounds), "--seconds", str(self.options.seconds)],
+                              capture_output=True, text=True, timeout=600)
+        if done.returncode != 0:
+            self.failures.append(f"store_bench: {done.stderr.strip()[-400:]}")
+            return
+        self.facts["store"] = json.loads(done.stdout)
+
+    def window(self):
+        return ["--warmup", self.options.warmup, "--seconds", self.options.seconds]
+
+
+def measure_fdatasync(folder, cpu):
+    """The median time of appending 4 KiB and fdatasync, in microseconds, in this folder and on this core."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cpu})
+    path = pathlib.Path(folder) / "fdatasync"
+    block = b"x" * 4096
+    times = []
+    file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    try:
+        for _ in range(500):
+            start = time.monotonic_ns()
+            os.write(file, block)
+            os.fdatasync(file)
+            times.append((time.monotonic_ns() - start) / 1000)
+    finally:
+        os.close(file)
+        path.unlink()
+        os.sched_setaffinity(0, before)
+    return statistics.median(times)
+
+
+def on_memory_disk(folder):
+    """Whether `folder` (or what is there of its path) is on a tmpfs."""
+    folder = pathlib.Path(folder).resolve()
+    mounts = {fields[1]: fields[2] for fields in (line.split() for line in open("/proc/mounts"))}
+    place = next((p for p in [folder, *folder.parents] if str(p) in mounts), None)
+    return place is not None and mounts[str(place)] in ("tmpfs", "ramfs")
+
+
+CASES = {name[len("case_"):]: method for name, method in vars(Run).items() if name.startswith("case_")}
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and short windows: a few minutes, rough")
+    parser.add_argument("--only", action="append", choices=list(CASES), help="this case only (may be repeated)")
+    parser.add_argument("--json", metavar="FILE", help="write every round's numbers there too")
+    parser.add_argument("--build-dir", default=str(ROOT / "build" / "release"))
+    parser.add_argument("--binary", help="the server (BUILD_DIR/tertulia)")
+    parser.add_argument("--work-dir", help="databases and logs (BUILD_DIR/bench-run); must be on a real disk")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float, help="how long each measurement counts")
+    parser.add_argument("--connections", type=int, nargs="+")
+    parser.add_argument("--streams", type=int, default=9000, help="slow streams at once (9000)")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (3 if options.quick else 5)
+    options.seconds = options.seconds or (0.7 if options.quick else 1.5)
+    options.warmup = 0.3 if options.quick else 0.4
+    options.connections = options.connections or ([32, 64] if options.quick else [1, 32, 64, 256])
+    options.binary = options.binary or str(pathlib.Path(options.build_dir) / "tertulia")
+    options.work_dir = options.work_dir or str(pathlib.Path(options.build_dir) / "bench-run")
+    return options
+
+
+def main():
+    options = parse_options()
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        print("bench: one core for the server and one for the load are needed", file=sys.stderr)
+        return 2
+    if on_memory_disk(options.work_dir):
+        print("bench: the work folder is in memory (tmpfs): durable turns would cost nothing; see --work-dir",
+              file=sys.stderr)
+        return 2
+    try:
+        bench = Bench(options.binary, options.build_dir, options.work_dir, cores=(cpus[0], cpus[1]))
+        run = Run(options, bench)
+        started = time.monotonic()
+        for name in options.only or CASES:
+            print(f"# {name}: {CASES[name].__doc__.strip().splitlines()[0]}", file=sys.stderr, flush=True)
+            CASES[name](run)
+        run.facts["minutes"] = (time.monotonic() - started) / 60
+    except StartFailed as failure:
+        print(f"bench: {failure}", file=sys.stderr)
+        return 1
+    run.facts["machine"] = report.machine(options, bench)
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps({"facts": run.facts, "results": run.results}, indent=1))
+    print(report.markdown(run.results, run.facts))
+    for failure in run.failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    bench.clean_up()
+    return 1 if run.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
