@@ -1,0 +1,96 @@
+#include "tertulia/chat/message_builder.h"
+
+#include <utility>
+
+namespace tertulia::chat {
+namespace {
+
+using Kind = AnswerEvents::Kind;
+
+// The blocks being put together. An answer has few of them, so they are found by looking through.
+class Builder {
+  public:
+    explicit Builder(std::string_view maker) : maker_(maker) {}
+
+    void add(const AnswerEvents& events, const AnswerEvents::Event& event) {
+        const std::string_view text = events.bytes(event.text);
+        switch (event.kind) {
+            case Kind::refusal:
+                answer_.refused = true;
+                [[fallthrough]];
+            case Kind::text:
+                part<Text>(event.block).text += text;
+                break;
+            case Kind::thinking:
+                part<Thinking>(event.block).text += text;
+                break;
+            case Kind::signature:
+                part<Thinking>(event.block).signature += text;
+                break;
+            case Kind::tool_call:
+                begin(event.block, ToolCall{.id = std::string(events.bytes(event.extra)), .name = std::string(text)});
+                answer_.calls_tools = true;
+                break;
+            case Kind::tool_arguments:
+                part<ToolCall>(event.block).arguments += text;
+                break;
+            case Kind::native:
+                begin(event.block, Native{.json = std::string(text), .maker = std::string(maker_)});
+                break;
+            case Kind::restart:
+                numbers_.clear();
+                answer_ = {};
+                break;
+        }
+    }
+
+    Answer finish() && {
+        for (ContentBlock& block : answer_.blocks)
+            if (ToolCall* call = std::get_if<ToolCall>(&block); call && call->arguments.empty()) call->arguments = "{}";
+        std::erase_if(answer_.blocks, [](const ContentBlock& block) {
+            if (const Text* text = std::get_if<Text>(&block)) return text->text.empty();
+            if (const Thinking* thinking = std::get_if<Thinking>(&block))
+                return thinking->text.empty() && thinking->signature.empty();
+            return false;
+        });
+        return std::move(answer_);
+    }
+
+  private:
+    template <class Block>
+    Block& begin(std::uint32_t number, Block block) {
+        numbers_.push_back(number);
+        return std::get<Block>(answer_.blocks.emplace_back(std::move(block)));
+    }
+
+    // The newest block of this kind and number; it begins here if there is none.
+    template <class Block>
+    Block& part(std::uint32_t number) {
+        for (std::size_t i = numbers_.size(); i-- > 0;)
+            if (numbers_[i] == number)
+                if (Block* block = std::get_if<Block>(&answer_.blocks[i])) return *block;
+        Block& block = begin(number, Block{});
+        if constexpr (std::is_same_v<Block, Thinking>) block.maker = maker_;
+        return block;
+    }
+
+    std::string_view maker_;
+    Answer answer_;
+    std::vector<std::uint32_t> numbers_;  // of answer_.blocks
+};
+
+}  // namespace
+
+Answer build_answer(const AnswerEvents& events, std::string_view maker) {
+    Builder builder(maker);
+    for (const AnswerEvents::Event& event : events.events()) builder.add(events, event);
+    return std::move(builder).finish();
+}
+
+StopReason effective_stop_reason(StopReason given, const Answer& answer) {
+    if (answer.refused) return StopReason::refusal;
+    if (answer.calls_tools) return StopReason::tool_use;
+    return given;
+}
+
+}  // namespace tertulia::chat
