@@ -95,7 +95,7 @@ def slow_table(results):
     for lane, c in results.keys("slow"):
         per_stream = [show((results.value("slow", lane, c, field) or 0) / c, 1)
                       for field in ("anon_growth_kb", "rss_growth_kb", "pss_growth_kb")]
-        rows.append([f"{c:,}, {lane}".replace(",", " ", 1), show(results.value("slow", lane, c, "events_per_second")),
+        rows.append([f"{show(c)}, {lane}", show(results.value("slow", lane, c, "events_per_second")),
                      show(results.value("slow", lane, c, "open")), *per_stream,
                      show(results.value("slow", lane, c, "server_cpu_us_per_event"), 1)])
     return table(["streams, server", "events/s", "open at the end", "anonymous KB each", "RSS KB each", "PSS KB each",

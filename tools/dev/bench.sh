@@ -4,6 +4,6 @@
 
 dev_bench() {
     need build bench
-    build_preset release all
+    build_preset release tertulia bench_programs
     python bench/run.py "$@"
 }
