@@ -1,0 +1,35 @@
+#include "tertulia/base/crypto.h"
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+
+#include <array>
+
+namespace tertulia::base {
+namespace {
+
+std::array<unsigned char, SHA256_DIGEST_LENGTH> sha256(std::string_view bytes) {
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
+    SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+    return digest;
+}
+
+}  // namespace
+
+std::string sha256_hex(std::string_view bytes) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string text;
+    for (const unsigned char byte : sha256(bytes)) {
+        text += digits[byte >> 4];
+        text += digits[byte & 15];
+    }
+    return text;
+}
+
+bool equal_constant_time(std::string_view given, std::string_view expected) {
+    // Comparing digests of equal size hides the length of the expected text too.
+    const auto a = sha256(given), b = sha256(expected);
+    return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace tertulia::base

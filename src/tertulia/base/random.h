@@ -1,0 +1,31 @@
+// Randomness as an argument, and the ids made of it.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace tertulia::base {
+
+/// Where random bytes come from. Shared; safe from any thread.
+class Random {
+  public:
+    virtual ~Random() = default;
+    virtual void fill(std::span<unsigned char> bytes) = 0;
+};
+
+/// The kernel's generator (getrandom(2)), read ahead per thread.
+Random& system_random();
+
+/// A UUID of version 4 (RFC 9562), in lower case with hyphens: a session's id where the client brings none.
+std::string make_uuid(Random& random);
+
+/// 22 characters of `A-Za-z0-9` (128 random bits and more), with a one-letter prefix and `_` that says what it names:
+/// `t_...` for a turn, `r_...` for a request.
+std::string make_id(char prefix, Random& random);
+
+/// Is this an id that a client may bring: 1 to 128 characters of `A-Za-z0-9._:-`, not `.` or `..`?
+bool is_session_id(std::string_view text);
+
+}  // namespace tertulia::base

@@ -1,0 +1,36 @@
+// A string that cannot be printed by accident.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace tertulia::base {
+
+/// A key or token. Prints as `***`; the text is had only through `reveal()`, so that every use can be found by that
+/// name. Value.
+class Secret {
+  public:
+    Secret() = default;
+    explicit Secret(std::string text) : text_(std::move(text)) {}
+
+    const std::string& reveal() const { return text_; }
+    bool empty() const { return text_.empty(); }
+
+  private:
+    std::string text_;
+};
+
+/// `text` with every occurrence of `secret` made `***`: for error texts that come from outside and may repeat a key.
+std::string redact(std::string text, const Secret& secret);
+
+}  // namespace tertulia::base
+
+template <>
+struct fmt::formatter<tertulia::base::Secret> : fmt::formatter<std::string_view> {
+    auto format(const tertulia::base::Secret&, fmt::format_context& context) const {
+        return fmt::formatter<std::string_view>::format("***", context);
+    }
+};
