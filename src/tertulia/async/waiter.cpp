@@ -1,0 +1,31 @@
+#include "tertulia/async/waiter.h"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+
+namespace tertulia::async {
+
+Task<void> Waiter::wait(base::Deadline deadline) {
+    if (!woken_) {
+        timer_.expires_at(deadline.at());
+        boost::system::error_code ignored;  // cancelled: woken
+        co_await timer_.async_wait(asio::redirect_error(use_task, ignored));
+    }
+    woken_ = false;
+}
+
+void Waiter::wake() {
+    if (executor_.running_in_this_thread()) return wake_here();
+    if (on_its_way_.exchange(true)) return;
+    asio::post(executor_, [self = shared_from_this()] {
+        self->on_its_way_ = false;
+        self->wake_here();
+    });
+}
+
+void Waiter::wake_here() {
+    woken_ = true;
+    timer_.cancel();
+}
+
+}  // namespace tertulia::async
