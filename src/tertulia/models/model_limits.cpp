@@ -1,0 +1,83 @@
+#include "tertulia/models/model_limits.h"
+
+#include <algorithm>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+#include <cmath>
+
+namespace tertulia::models {
+
+extern const std::string_view models_json;  // models.json, embedded by the build
+
+namespace {
+
+const boost::json::object& table() {
+    static const boost::json::value parsed = boost::json::parse(boost::json::string_view(models_json));
+    return parsed.as_object();
+}
+
+// Does `model` stand for `known` or a dated, tagged or sized edition of it ("gpt-4-0613" of "gpt-4")?
+bool is_edition_of(std::string_view model, std::string_view known) {
+    if (!model.starts_with(known)) return false;
+    if (model.size() == known.size()) return true;
+    const char next = model[known.size()];
+    return next == '-' || next == ':' || next == '@' || next == '.';
+}
+
+}  // namespace
+
+ModelLimits::ModelLimits() {
+    for (const auto& [name, window] : table().at("windows").as_object())
+        table_.push_back({std::string(name), window.as_int64()});
+    // The longest name first, so that "gpt-4-turbo-2024-04-09" is not taken for a "gpt-4".
+    std::ranges::sort(table_, [](const Row& a, const Row& b) { return a.name.size() > b.name.size(); });
+}
+
+Limits ModelLimits::limits(std::string_view name, std::string_view model) const {
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = windows_.find(name); found != windows_.end())
+            return {.context_window = found->second, .known = true};
+    }
+    for (const Row& row : table_)
+        if (is_edition_of(model, row.name)) return {.context_window = row.context_window, .known = true};
+    return {};
+}
+
+void ModelLimits::set_window(const std::string& name, std::int64_t context_window) {
+    const std::lock_guard lock(mutex_);
+    windows_[name] = context_window;
+}
+
+std::int64_t ModelLimits::estimate(std::string_view name, std::int64_t plain_estimate) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = corrections_.find(name);
+    if (found == corrections_.end()) return plain_estimate;
+    return static_cast<std::int64_t>(std::ceil(static_cast<double>(plain_estimate) * found->second));
+}
+
+void ModelLimits::learn(const std::string& name, std::int64_t plain_estimate, std::int64_t reported) {
+    constexpr std::int64_t too_little = 64;    // the fixed part of a request (roles, markers) would drown the text
+    constexpr std::size_t most_models = 1000;  // names come from clients
+    if (plain_estimate < too_little || reported <= 0) return;
+    const double seen = std::clamp(static_cast<double>(reported) / static_cast<double>(plain_estimate), 0.3, 3.0);
+    const std::lock_guard lock(mutex_);
+    if (const auto found = corrections_.find(name); found != corrections_.end())
+        found->second += (seen - found->second) / 4;
+    else if (corrections_.size() < most_models)
+        corrections_.emplace(name, seen);
+}
+
+std::int64_t estimate_tokens(std::string_view text) {
+    const auto ascii = std::ranges::count_if(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    const auto others = static_cast<std::int64_t>(text.size()) - ascii;
+    return (ascii + 3) / 4 + (others * 2 + 2) / 3;
+}
+
+std::string default_model(std::string_view provider) {
+    const auto& defaults = table().at("defaults").as_object();
+    const auto* found = defaults.if_contains(boost::json::string_view(provider));
+    return found ? std::string(found->as_string()) : std::string();
+}
+
+}  // namespace tertulia::models
