@@ -1,0 +1,82 @@
+// What the model is shown of a session.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tertulia/base/error.h"
+#include "tertulia/chat/message.h"
+#include "tertulia/sessions/store.h"
+
+namespace tertulia::sessions {
+
+/// How much may be shown. Value.
+struct ContextBudget {
+    /// Tokens for system text, history and new message together (the window less the room kept for the answer).
+    std::int64_t tokens = 0;
+    /// Is the model's window known? Else a new message that is too large is sent nonetheless: the provider judges.
+    bool known = true;
+    /// Tokens of a plain estimate, corrected for the model (ModelLimits::estimate).
+    std::function<std::int64_t(std::int64_t plain)> correct;
+    /// Where the history shown last began, if it was for the same window; empty: from the session's beginning.
+    std::string previous_from;
+};
+
+/// What goes to the model. Value.
+struct Context {
+    /// Oldest first, the new message last.
+    std::vector<chat::Message> messages;
+    /// Of the session's stored messages: shown, and not.
+    std::int64_t messages_sent = 0;
+    std::int64_t messages_left_out = 0;
+    /// Of system text, messages_sent and the new message; corrected and uncorrected.
+    std::int64_t estimated_tokens = 0;
+    std::int64_t plain_tokens = 0;
+    /// The place of the first message shown; empty: from the beginning.
+    std::string from;
+};
+
+/// Chooses a request's history. Feed it the session's messages newest first while it `wants_more()`, then `finish()`.
+///
+/// Whole turns only, never a question without its answer or the other way round; the system text and the new message
+/// always go. A turn whose answer has no text at all is left out, its question too; an answer that was cut off goes
+/// with a note that says so. While everything since `previous_from` fits, the history begins there, so that the
+/// prompt's prefix stays the same (that is what providers' caches are paid for); when it no longer fits, it is cut in
+/// one large step, down to about two thirds of the budget. It asks for no more history than the budget can hold, so the
+/// cost does not depend on the session's length. Pure: no clock, no I/O. Value.
+class ContextBuilder {
+  public:
+    ContextBuilder(std::string_view system, chat::Message new_message, ContextBudget budget);
+
+    /// Is older history of use?
+    bool wants_more() const { return wants_more_; }
+    /// The next older message.
+    void offer(const StoredMessage& message);
+
+    /// `total_messages`: how many the session has stored (without the new one). `too_large`, with both numbers: the new
+    /// message alone does not fit a known window.
+    base::Result<Context> finish(std::int64_t total_messages) const;
+
+  private:
+    struct Turn {
+        chat::Message question;
+        chat::Message answer;
+        std::int64_t tokens = 0;  // plain
+        std::string from;
+    };
+    std::int64_t corrected(std::int64_t plain) const { return budget_.correct ? budget_.correct(plain) : plain; }
+    void take(Turn turn);
+
+    chat::Message new_message_;
+    ContextBudget budget_;
+    std::int64_t base_tokens_;  // plain, of system text and new message
+    std::vector<Turn> turns_;   // newest first
+    std::int64_t turn_tokens_ = 0;
+    std::optional<StoredMessage> pending_answer_;
+    bool wants_more_ = true;
+    bool overflowed_ = false;
+};
+
+}  // namespace tertulia::sessions

@@ -1,0 +1,351 @@
+#include "tertulia/sessions/turn.h"
+
+#include <algorithm>
+
+#include "tertulia/chat/message_builder.h"
+
+namespace tertulia::sessions {
+namespace {
+
+// The first look at a session: its header and enough history for most windows' first half.
+constexpr std::int64_t first_page_messages = 64, first_page_bytes = 64 << 10;
+constexpr std::int64_t next_page_messages = 500, next_page_bytes = 1 << 20;
+
+double seconds(std::chrono::steady_clock::duration time) {
+    return std::chrono::duration<double>(time).count();
+}
+
+std::string provider_of(const std::string& model_name) {
+    return model_name.substr(0, model_name.find('/'));
+}
+
+base::Error stopped_error(TurnState as) {
+    return as == TurnState::interrupted
+               ? base::Error{.code = base::Errc::unavailable,
+                             .message = "The server was stopped during this answer; send the message again."}
+               : base::Error{.code = base::Errc::conflict, .message = "The turn was cancelled."};
+}
+
+}  // namespace
+
+Turn::Turn(SessionService::Parts parts, const SessionSettings& settings, TurnRequest request,
+           std::shared_ptr<TurnClaim> claim, std::shared_ptr<TurnLog> log)
+    : parts_(parts),
+      settings_(settings),
+      request_(std::move(request)),
+      claim_(std::move(claim)),
+      log_(std::move(log)),
+      began_(parts_.clock.steady()),
+      append_done_(async::Waiter::make(parts_.executor)) {}
+
+async::Task<void> Turn::run(std::unique_ptr<Turn> turn) {
+    turn->parts_.metrics.turn_began();
+    if (const Problem problem = co_await turn->prepare()) {
+        TurnResult result = turn->result(TurnState::failed);
+        result.error = *problem;
+        turn->end(std::move(result), false);
+    } else {
+        co_await turn->answer();
+    }
+    turn->parts_.registry.leave(*turn->claim_);
+}
+
+// -- before the message is stored ------------------------------------------------------------------------------------
+
+async::Task<Turn::Problem> Turn::prepare() {
+    if (auto problem = co_await wait_for_place()) co_return problem;
+    deadline_ = base::Deadline(now() + settings_.turn_limit);
+    if (auto problem = co_await read_session()) co_return problem;
+    if (auto problem = choose_model()) co_return problem;
+    if (auto problem = co_await wait_for_model()) co_return problem;
+    co_return co_await choose_context();
+}
+
+async::Task<Turn::Problem> Turn::wait_for_place() {
+    const base::Deadline queue_deadline(now() + settings_.queue_limit);
+    while (!parts_.registry.is_first(*claim_)) {
+        if (claim_->stop.stop_requested()) co_return stopped_error(claim_->stop_as);
+        if (queue_deadline.passed(now()))
+            co_return base::Error{.code = base::Errc::conflict,
+                                  .message = "Another answer of this session is still being given; send again later.",
+                                  .retry_after = base::Milliseconds(1000)};
+        co_await claim_->waiter->wait(queue_deadline);
+    }
+    co_return std::nullopt;
+}
+
+async::Task<Turn::Problem> Turn::read_session() {
+    if (is_new()) co_return std::nullopt;  // an id of our own making: nobody can have stored anything under it
+    auto opened = co_await parts_.store.open(claim_->key, first_page_messages, first_page_bytes);
+    if (!opened) co_return opened.error();
+    if (*opened) {
+        header_ = std::move((*opened)->header);
+        history_ = std::move((*opened)->newest);
+        more_history_ = (*opened)->more;
+    }
+    co_return std::nullopt;
+}
+
+Turn::Problem Turn::choose_model() {
+    if (request_.model) header_.model = *request_.model;
+    if (request_.system) header_.system = *request_.system;
+    auto model = parts_.models.resolve(header_.model.empty() ? settings_.default_model : header_.model);
+    if (!model) return model.error();
+    model_ = std::move(*model);
+    return std::nullopt;
+}
+
+async::Task<Turn::Problem> Turn::wait_for_model() {
+    while (model_.readiness && model_.readiness->notify(claim_->waiter)) {
+        if (claim_->stop.stop_requested()) co_return stopped_error(claim_->stop_as);
+        if (deadline_.passed(now()))
+            co_return base::Error{.code = base::Errc::unavailable,
+                                  .message = "The model is still being loaded; try again in a moment.",
+                                  .retry_after = base::Milliseconds(5000)};
+        co_await claim_->waiter->wait(deadline_);
+    }
+    co_return std::nullopt;
+}
+
+async::Task<Turn::Problem> Turn::choose_context() {
+    const models::Limits limits = parts_.limits.limits(model_.name, model_.model);
+    max_tokens_ = request_.max_tokens.value_or(settings_.max_tokens);
+    // A wish for a long answer must not crowd out the conversation in a small window.
+    const std::int64_t room = std::min(max_tokens_, limits.context_window / 2);
+    budget_ = {
+        .tokens = limits.context_window - room,
+        .known = limits.known,
+        .correct = [&all = parts_.limits, name = model_.name](std::int64_t plain) { return all.estimate(name, plain); },
+        .previous_from = header_.context_window == limits.context_window ? header_.context_from : std::string()};
+    header_.context_window = limits.context_window;
+    if (limits.known) max_tokens_ = room;
+
+    const std::string& system = header_.system.empty() ? settings_.default_system : header_.system;
+    chat::Message question{.role = chat::Role::user, .content = {chat::Text{request_.message}}};
+    ContextBuilder builder(system, std::move(question), budget_);
+    std::size_t offered = 0;
+    while (true) {
+        while (offered < history_.size() && builder.wants_more()) builder.offer(history_[offered++]);
+        if (!builder.wants_more() || !more_history_) break;
+        auto older =
+            co_await parts_.store.older(claim_->key, history_.back().timestamp, next_page_messages, next_page_bytes);
+        if (!older) co_return older.error();
+        more_history_ = !older->empty();
+        std::ranges::move(*older, std::back_inserter(history_));
+    }
+    auto context = builder.finish(header_.message_count);
+    if (!context) co_return context.error();
+    context_ = std::move(*context);
+    header_.context_from = context_.from;
+    co_return std::nullopt;
+}
+
+std::optional<models::ModelRequest> Turn::with_less_context() {
+    if (context_.messages_sent == 0) return std::nullopt;
+    ContextBudget less = budget_;
+    less.tokens = context_.estimated_tokens / 2;
+    less.known = false;
+    less.previous_from.clear();
+    const std::string& system = header_.system.empty() ? settings_.default_system : header_.system;
+    ContextBuilder builder(system, context_.messages.back(), std::move(less));
+    for (const StoredMessage& message : history_) {
+        if (!builder.wants_more()) break;
+        builder.offer(message);
+    }
+    context_ = *builder.finish(header_.message_count);
+    return model_request();
+}
+
+models::ModelRequest Turn::model_request() {
+    models::ModelRequest request{.model = model_.model,
+                                 .system = header_.system.empty() ? settings_.default_system : header_.system,
+                                 .messages = context_.messages,
+                                 .max_tokens = max_tokens_,
+                                 .temperature = request_.temperature,
+                                 .stop = request_.stop,
+                                 .stream = request_.stream || model_.always_stream};
+    ignored_ = model_.provider->ignored_parameters(request);
+    return request;
+}
+
+// -- the answer ------------------------------------------------------------------------------------------------------
+
+async::Task<void> Turn::answer() {
+    const std::int64_t now_us = parts_.clock.wall_us();
+    user_message_ = {.role = chat::Role::user,
+                     .content = request_.message,
+                     .blocks = {},
+                     .timestamp = base::next_timestamp(header_.last_timestamp, now_us),
+                     .created_at = base::format_timestamp(now_us),
+                     .turn_id = claim_->turn_id,
+                     .state = TurnState::completed,
+                     .model = {},
+                     .stop_reason = {},
+                     .usage = {},
+                     .cost_nano = {},
+                     .metadata = request_.metadata};
+    // The store's latency hides behind the model's; nothing is published before the message is durable.
+    parts_.tasks.spawn(append_message());
+    models::Attempt<void> outcome = co_await call_model(model_request());
+    if (!outcome && outcome.error().kind == models::FailureKind::context_too_long && log_->byte_size() == 0) {
+        if (auto smaller = with_less_context()) outcome = co_await call_model(std::move(*smaller));
+    }
+    if (!co_await message_is_durable()) {
+        TurnResult failed = result(TurnState::failed);
+        failed.error = appended_->error();
+        end(std::move(failed), false);
+        co_return;
+    }
+    co_await store_answer(std::move(outcome));
+}
+
+async::Task<void> Turn::append_message() {
+    const base::SteadyTime begin = now();
+    appended_ = co_await parts_.store.begin_turn({.key = claim_->key,
+                                                  .message = user_message_,
+                                                  .model = header_.model,
+                                                  .system = header_.system,
+                                                  .context_from = header_.context_from,
+                                                  .context_window = header_.context_window});
+    parts_.metrics.store("begin_turn", seconds(now() - begin), !appended_->has_value());
+    if (*appended_)
+        log_->start({.session_id = claim_->key.session_id, .turn_id = claim_->turn_id, .model = model_.name});
+    append_done_->wake();
+}
+
+async::Task<bool> Turn::message_is_durable() {
+    while (!appended_) co_await append_done_->wait(base::Deadline::never());
+    co_return appended_->has_value();
+}
+
+async::Task<models::Attempt<void>> Turn::call_model(models::ModelRequest request) {
+    const base::SteadyTime begin = now();
+    base::Deadline deadline = deadline_.earlier(base::Deadline(begin + model_.deadlines.first_token));
+    auto stream = co_await model_.provider->open(request, claim_->stop.get_token(), deadline);
+    if (!stream) co_return std::unexpected(std::move(stream.error()));
+    if (!co_await message_is_durable()) co_return models::Attempt<void>{};
+    chat::AnswerEvents steps;
+    bool first = true;
+    while (true) {
+        const models::Attempt<void> read = co_await (*stream)->next(steps, deadline);
+        if (first && steps.has_progress()) {
+            parts_.metrics.first_token(provider_of(model_.name), seconds(now() - begin));
+            first = false;
+        }
+        log_->append(steps);
+        if (!read) co_return std::unexpected(read.error());
+        if (steps.finish) co_return models::Attempt<void>{};
+        if (log_->byte_size() > settings_.answer_bytes)
+            co_return std::unexpected(models::Failure{models::FailureKind::broken,
+                                                      {.code = base::Errc::upstream_unavailable,
+                                                       .message = "The answer is longer than limits.answer_bytes."}});
+        deadline = deadline_.earlier(base::Deadline(now() + model_.deadlines.between_tokens));
+    }
+}
+
+async::Task<void> Turn::store_answer(models::Attempt<void> outcome) {
+    const chat::Answer answer = chat::build_answer(log_->steps(), model_.provider->kind());
+    const bool was_stopped = !outcome && outcome.error().kind == models::FailureKind::stopped;
+    const TurnState state = outcome ? TurnState::completed : was_stopped ? claim_->stop_as : TurnState::failed;
+
+    TurnResult ended = result(state);
+    ended.message = chat::text_of(answer.blocks);
+    ended.usage = usage_of(answer, state);
+    ended.messages_sent = context_.messages_sent;
+    ended.messages_left_out = context_.messages_left_out;
+    ended.estimated_tokens = context_.estimated_tokens;
+    ended.ignored = ignored_;
+    ended.conversation_length = header_.message_count + 2;
+    if (outcome)
+        ended.stop_reason = chat::effective_stop_reason(*log_->steps().finish, answer);
+    else
+        ended.error = was_stopped ? stopped_error(claim_->stop_as) : outcome.error().error;
+
+    const std::int64_t now_us = parts_.clock.wall_us();
+    ended.timestamp = base::next_timestamp(user_message_.timestamp, now_us);
+    const bool plain = chat::is_plain_text(answer.blocks) || answer.blocks.empty();
+    StoredMessage message{.role = chat::Role::assistant,
+                          .content = ended.message,
+                          .blocks = plain ? std::vector<chat::ContentBlock>{} : answer.blocks,
+                          .timestamp = ended.timestamp,
+                          .created_at = base::format_timestamp(now_us),
+                          .turn_id = claim_->turn_id,
+                          .state = state,
+                          .model = model_.name,
+                          .stop_reason = ended.stop_reason,
+                          .usage = ended.usage,
+                          .cost_nano = {},
+                          .metadata = {}};
+    const base::SteadyTime begin = now();
+    const auto stored = co_await parts_.store.end_turn({.key = claim_->key, .message = std::move(message)});
+    parts_.metrics.store("end_turn", seconds(now() - begin), !stored.has_value());
+    if (!stored) {
+        // The answer cannot be kept, so it is not shown as complete.
+        ended.state = TurnState::failed;
+        ended.error = stored.error().code == base::Errc::not_found
+                          ? base::Error{.code = base::Errc::conflict,
+                                        .message = "The session was deleted while this answer was being given."}
+                          : stored.error();
+        parts_.log.error(
+            "answer not stored",
+            {{"session", claim_->key.session_id}, {"turn", claim_->turn_id}, {"reason", stored.error().message}});
+    }
+    if (outcome && !ended.usage.estimated)
+        parts_.limits.learn(model_.name, context_.plain_tokens, ended.usage.prompt());
+    end(std::move(ended), true);
+}
+
+// -- the end ---------------------------------------------------------------------------------------------------------
+
+TurnResult Turn::result(TurnState state) const {
+    TurnResult result;
+    result.state = state;
+    result.session_id = claim_->key.session_id;
+    result.turn_id = claim_->turn_id;
+    result.model = model_.name;
+    return result;
+}
+
+chat::Usage Turn::usage_of(const chat::Answer& answer, TurnState state) const {
+    chat::Usage usage =
+        log_->steps().usage.value_or(chat::Usage{.input = context_.estimated_tokens, .estimated = true});
+    const bool output_known = log_->steps().usage && state == TurnState::completed;
+    if (!output_known) {
+        // Of an answer that was cut off the provider has told its input at most.
+        std::int64_t output = 0;
+        for (const auto& block : answer.blocks) {
+            if (const auto* text = std::get_if<chat::Text>(&block)) output += models::estimate_tokens(text->text);
+            if (const auto* thinking = std::get_if<chat::Thinking>(&block))
+                usage.reasoning = std::max(usage.reasoning, models::estimate_tokens(thinking->text));
+        }
+        usage.output = std::max(usage.output, output);
+        usage.estimated = true;
+    }
+    return usage;
+}
+
+void Turn::end(TurnResult ended, bool with_usage) {
+    const double time = seconds(now() - began_);
+    const std::string provider = provider_of(model_.name);
+    const bool failed = ended.error.has_value();
+    parts_.metrics.turn_ended(to_string(ended.state), provider, time);
+    parts_.metrics.tokens(provider, "input", ended.usage.input);
+    parts_.metrics.tokens(provider, "cache_read", ended.usage.cache_read);
+    parts_.metrics.tokens(provider, "cache_write", ended.usage.cache_write);
+    parts_.metrics.tokens(provider, "output", ended.usage.output);
+    parts_.metrics.tokens(provider, "reasoning", ended.usage.reasoning);
+    if (parts_.log.enabled(failed ? telemetry::Level::warn : telemetry::Level::info))
+        parts_.log.write(failed ? telemetry::Level::warn : telemetry::Level::info, "turn ended",
+                         {{"request_id", request_.request_id},
+                          {"session", ended.session_id},
+                          {"turn", ended.turn_id},
+                          {"model", ended.model},
+                          {"state", to_string(ended.state)},
+                          {"code", failed ? base::to_string(ended.error->code) : std::string_view()},
+                          {"input_tokens", ended.usage.prompt()},
+                          {"output_tokens", ended.usage.output + ended.usage.reasoning},
+                          {"seconds", time}});
+    log_->finish(std::move(ended), with_usage);
+}
+
+}  // namespace tertulia::sessions

@@ -1,0 +1,78 @@
+// One turn: a user's message and the work of answering it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tertulia/async/waiter.h"
+#include "tertulia/chat/message_builder.h"
+#include "tertulia/sessions/context.h"
+#include "tertulia/sessions/session_service.h"
+#include "tertulia/sessions/turn_log.h"
+#include "tertulia/sessions/turn_registry.h"
+
+namespace tertulia::sessions {
+
+/// The life of a turn, as a task that belongs to no connection: waits for its place in the session's order, reads the
+/// session, appends the user's message and calls the model at the same time, publishes the answer's steps to the log,
+/// stores the answer, and publishes the end. Belongs to its own task; one worker.
+///
+/// What readers may rely on: nothing is published before the user's message is durable, and the end is published only
+/// after the answer is durable. A turn that fails before its message is durable ends without having started; it has
+/// changed nothing.
+class Turn {
+  public:
+    Turn(SessionService::Parts parts, const SessionSettings& settings, TurnRequest request,
+         std::shared_ptr<TurnClaim> claim, std::shared_ptr<TurnLog> log);
+
+    /// Runs the turn to its end and gives its place up. `turn` lives in the task.
+    static async::Task<void> run(std::unique_ptr<Turn> turn);
+
+  private:
+    using Problem = std::optional<base::Error>;
+
+    async::Task<Problem> prepare();
+    async::Task<Problem> wait_for_place();
+    async::Task<Problem> read_session();
+    Problem choose_model();
+    async::Task<Problem> wait_for_model();
+    async::Task<Problem> choose_context();
+    std::optional<models::ModelRequest> with_less_context();
+    models::ModelRequest model_request();
+
+    async::Task<void> answer();
+    async::Task<void> append_message();
+    async::Task<bool> message_is_durable();
+    async::Task<models::Attempt<void>> call_model(models::ModelRequest request);
+    async::Task<void> store_answer(models::Attempt<void> outcome);
+
+    TurnResult result(TurnState state) const;
+    chat::Usage usage_of(const chat::Answer& answer, TurnState state) const;
+    void end(TurnResult result, bool with_usage);
+    bool is_new() const { return request_.session_id.empty(); }
+    base::SteadyTime now() const { return parts_.clock.steady(); }
+
+    SessionService::Parts parts_;
+    const SessionSettings& settings_;
+    TurnRequest request_;
+    std::shared_ptr<TurnClaim> claim_;
+    std::shared_ptr<TurnLog> log_;
+
+    base::SteadyTime began_;
+    base::Deadline deadline_;  // of the whole turn, from the moment when its place has come
+    SessionHeader header_;
+    std::vector<StoredMessage> history_;  // newest first, as far as it was read
+    bool more_history_ = false;
+    models::ModelRef model_;
+    ContextBudget budget_;
+    std::int64_t max_tokens_ = 0;
+    Context context_;
+    std::vector<std::string> ignored_;
+    StoredMessage user_message_;
+    std::optional<base::Result<void>> appended_;
+    std::shared_ptr<async::Waiter> append_done_;
+};
+
+}  // namespace tertulia::sessions

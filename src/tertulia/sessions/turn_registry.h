@@ -1,0 +1,67 @@
+// Which turn of a session runs, and which wait.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "tertulia/async/waiter.h"
+#include "tertulia/base/error.h"
+#include "tertulia/sessions/store.h"
+
+namespace tertulia::sessions {
+
+/// One turn's claim on its session's order, from `enter` to `leave`. Shared between the registry and the turn's task.
+struct TurnClaim {
+    SessionKey key;
+    std::string turn_id;
+    /// Woken when the claim becomes the session's first; on the turn's worker.
+    std::shared_ptr<async::Waiter> waiter;
+    /// Ask the turn to end: requested on the turn's worker only (see TurnRegistry::stop).
+    async::Executor executor;
+    std::stop_source stop;
+    /// What the turn then ends as. On its worker only.
+    TurnState stop_as = TurnState::cancelled;
+};
+
+/// One order per session: turns run one after the other, in the order in which they entered; at most `max_waiting`
+/// wait. Shared; safe from any thread.
+class TurnRegistry {
+  public:
+    explicit TurnRegistry(std::size_t max_waiting) : max_waiting_(max_waiting) {}
+
+    /// Takes the next place in the session's order. `conflict` with retry_after: too many wait; `unavailable`: closed.
+    base::Result<void> enter(std::shared_ptr<TurnClaim> claim);
+    /// Is it this claim's turn?
+    bool is_first(const TurnClaim& claim) const;
+    /// Gives the place up, waiting or running; the next one is woken.
+    void leave(const TurnClaim& claim);
+
+    /// The id of the turn that runs, or empty.
+    std::string running(const SessionKey& key) const;
+    /// Asks all turns of a session to end as `as` (they do so on their own workers).
+    void stop(const SessionKey& key, TurnState as);
+    void stop_all(TurnState as);
+    /// No `enter` from now on.
+    void close();
+    std::size_t size() const;
+
+  private:
+    struct Line {
+        std::deque<std::shared_ptr<TurnClaim>> claims;  // the first one runs
+    };
+    static std::string line_name(const SessionKey& key) { return key.owner + "|" + key.session_id; }
+    static void request_stop(const std::shared_ptr<TurnClaim>& claim, TurnState as);
+
+    const std::size_t max_waiting_;
+    mutable std::mutex mutex_;
+    std::unordered_map<std::string, Line> lines_;
+    std::size_t size_ = 0;
+    bool closed_ = false;
+};
+
+}  // namespace tertulia::sessions
