@@ -11,7 +11,7 @@ say() { printf '== %s\n' "$*" >&2; }
 make_system() {
     local mirror
     # The first server that this machine gets bookworm from; Debian's own if its sources name none.
-    mirror=$(sources_of_bookworm | xargs --no-run-if-empty -d '\n' grep -hoE 'https?://[^] ]+' | head -n 1 || true)
+    mirror=$(sources_of_bookworm | xargs --no-run-if-empty -d '\n' sed -nE 's#^(URIs:|deb ).*(https?://[^] ]+).*#\2#p' | head -n 1 || true)
     say "debootstrap: an empty Debian 12 in $system"
     debootstrap --variant=minbase bookworm "$system" ${mirror:+"$mirror"} >"$system.log" 2>&1 || {
         tail -n 20 "$system.log" >&2

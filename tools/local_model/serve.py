@@ -44,6 +44,7 @@ def main() -> None:
     params.use_jinja = True  # the chat template that the file carries
     params.cache_ram_mib = 0  # the default would keep up to 8 GiB of old prompts
     params.ui = False
+    params.cors_origins = "http://127.0.0.1"  # no page of a browser has business here
     server = xllamacpp.Server(params)
     print(f"serving {options.name} on {server.listening_address}", flush=True)
     signal.pause()  # SIGTERM's default action ends the process at once: there is nothing here to lose
