@@ -10,7 +10,6 @@ echoes. Base URLs: `url` for Anthropic, `url + "/v1"` for OpenAI. `requests` is 
 
 import argparse
 import asyncio
-import dataclasses
 import json
 import socket
 import struct
@@ -18,7 +17,9 @@ import threading
 import time
 import zlib
 
-from answers import CUT, DIALECTS, END, RESET, STALL, Answer, Pause, Raw, compact
+from answers import CUT, END, RESET, STALL, Answer, Pause, Raw
+from dialects import DIALECTS, compact
+from upstream_request import Request
 
 
 class PeerGone(Exception):
@@ -37,42 +38,6 @@ class Gate:
     def wait_reached(self, timeout=20):
         if not self.reached.wait(timeout):
             raise AssertionError("the upstream was not asked as far as this gate")
-
-
-@dataclasses.dataclass
-class Request:
-    """One request as it came, and what became of it."""
-
-    path: str
-    headers: dict
-    body: dict
-    connection: int  # number of the connection, from 1
-    nth_on_connection: int  # 1 for its first request
-    at: float
-    answered: bool = False  # played to the end of its script
-    peer_gone: bool = False  # the peer closed before that
-
-    @property
-    def model(self):
-        return self.body.get("model")
-
-    @property
-    def messages(self):
-        """[(role, text)] of the conversation proper, without system or developer messages."""
-        return self.said_by("user", "assistant")
-
-    @property
-    def system(self):
-        if "system" in self.body:
-            return plain_text(self.body["system"])
-        return "".join(text for _, text in self.said_by("system", "developer"))
-
-    def said_by(self, *roles):
-        return [(m["role"], plain_text(m["content"])) for m in self.body.get("messages", []) if m["role"] in roles]
-
-
-def plain_text(content):
-    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content or [])
 
 
 def echo(request):
@@ -260,15 +225,17 @@ class FakeUpstream:
     def __init__(self, port=0):
         self.scripts, self.requests, self.connections = {}, [], 0
         self.close_reused, self.closed_reused = False, 0  # a reused connection is closed without a byte of an answer
-        self.lock, self.loop = threading.Lock(), asyncio.new_event_loop()
+        self.lock, self.loop, self.ready = threading.Lock(), asyncio.new_event_loop(), threading.Event()
         self.socket = socket.create_server(("127.0.0.1", port), backlog=4096)
         self.url = "http://127.0.0.1:%d" % self.socket.getsockname()[1]
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
+        self.ready.wait()
 
     def run(self):
         asyncio.set_event_loop(self.loop)
         self.loop.run_until_complete(asyncio.start_server(self.accept, sock=self.socket))
+        self.ready.set()
         self.loop.run_forever()
         for task in (tasks := asyncio.all_tasks(self.loop)):
             task.cancel()

@@ -62,7 +62,7 @@ BAD_CHUNKS = {
 class HttpTest(ServerCase):
     store = "memory"
 
-    def connect(self, timeout=20):
+    def connect(self, timeout=10):
         connection = Connection(self.server.url, timeout)
         self.addCleanup(connection.close)
         return connection
@@ -75,6 +75,8 @@ class HttpTest(ServerCase):
             response = c.read_response()
         except (Closed, ConnectionError):
             return  # closed without a word
+        except TimeoutError:
+            self.fail("neither an answer nor the end of the connection")
         self.assertTrue(400 <= response.status < 500 or response.status == 505, response)
         self.assertIn("code", response.json)
         self.assertTrue(c.closed_by_server(), "the connection is still open")
@@ -119,7 +121,8 @@ class HttpTest(ServerCase):
     def test_names_and_codings_are_read_without_regard_to_case(self):
         c = self.connect()
         c.send(
-            b"POST /chat HTTP/1.1\r\nHOST: localhost\r\nContent-TYPE: application/json\r\nTransfer-Encoding: Chunked\r\n\r\n"
+            b"POST /chat HTTP/1.1\r\nHOST: localhost\r\nContent-TYPE: application/json\r\n"
+            b"Transfer-Encoding: Chunked\r\n\r\n"
             b"F\r\n" + BODY + b"\r\n0\r\n\r\n"
         )
         self.assert_answer(c.read_response(), "[1] x")
