@@ -1,0 +1,30 @@
+// Errors as the client sees them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "tertulia/base/error.h"
+#include "tertulia/http/message.h"
+#include "tertulia/sessions/turn_log.h"
+
+namespace tertulia::api {
+
+/// Which request failed and, once a turn has begun, which turn. Views; empty: not known. Value.
+struct ErrorContext {
+    std::string_view request_id;
+    std::string_view session_id = {};
+    std::string_view turn_id = {};
+};
+
+/// Appends the body of every error: `{"error", "message", "code", "request_id"}`, with `session_id` and `turn_id` once
+/// a turn has begun and `retry_after_ms` where that is known (a stream has no headers left to say it in).
+void append_error(std::string& out, const base::Error& error, const ErrorContext& context);
+
+/// The whole answer: status, body, and `retry-after` (whole seconds, rounded up) with `retry-after-ms`.
+http::Response error_response(const base::Error& error, const ErrorContext& context);
+
+/// Why a turn that did not complete did not.
+base::Error turn_error(const sessions::TurnResult& result);
+
+}  // namespace tertulia::api
