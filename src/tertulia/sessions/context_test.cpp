@@ -1,0 +1,151 @@
+#include "tertulia/sessions/context.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "tertulia/base/clock.h"
+#include "tertulia/models/model_limits.h"
+
+namespace tertulia::sessions {
+namespace {
+
+// A session's history, oldest first; turn i's question is at second 2i, its answer at 2i + 1.
+struct History {
+    std::vector<StoredMessage> messages = {};
+
+    void add_turn(const std::string& question, const std::string& answer, TurnState state = TurnState::completed) {
+        for (const auto role : {chat::Role::user, chat::Role::assistant}) {
+            const bool user = role == chat::Role::user;
+            messages.push_back(
+                {.role = role,
+                 .content = user ? question : answer,
+                 .timestamp = base::format_timestamp(static_cast<std::int64_t>(messages.size()) * 1'000'000),
+                 .state = user ? TurnState::completed : state});
+        }
+    }
+};
+
+struct Chosen {
+    base::Result<Context> context;
+    std::size_t read;
+};
+
+Chosen choose(const History& history, std::string_view system, const std::string& message, ContextBudget budget) {
+    ContextBuilder builder(system, {.role = chat::Role::user, .content = {chat::Text{message}}}, std::move(budget));
+    std::size_t read = 0;
+    while (read < history.messages.size() && builder.wants_more())
+        builder.offer(history.messages[history.messages.size() - ++read]);
+    return {builder.finish(static_cast<std::int64_t>(history.messages.size())), read};
+}
+
+std::vector<std::string> texts(const Context& context) {
+    std::vector<std::string> out;
+    for (const auto& message : context.messages) out.push_back(chat::text_of(message.content));
+    return out;
+}
+
+TEST(Context, ShowsTheWholeHistoryWhereItFits) {
+    History history;
+    history.add_turn("My name is Ada.", "Hello Ada.");
+    const auto chosen = choose(history, "Be brief.", "What is my name?", {.tokens = 1000});
+    EXPECT_EQ(texts(*chosen.context), (std::vector<std::string>{"My name is Ada.", "Hello Ada.", "What is my name?"}));
+    EXPECT_EQ(chosen.context->messages_sent, 2);
+    EXPECT_EQ(chosen.context->messages_left_out, 0);
+    EXPECT_EQ(chosen.context->from, "");
+}
+
+TEST(Context, LeavesOutATurnThatSaidNothingAndMarksOneThatWasCut) {
+    History history;
+    history.add_turn("lost", "", TurnState::failed);
+    history.add_turn("cut", "Half an ans", TurnState::interrupted);
+    const auto chosen = choose(history, "", "Go on.", {.tokens = 1000});
+    EXPECT_EQ(texts(*chosen.context),
+              (std::vector<std::string>{"cut", "Half an ans\n\n[This answer was cut off before its end.]", "Go on."}));
+    EXPECT_EQ(chosen.context->messages_left_out, 2);
+}
+
+TEST(Context, AMessageTooLargeForAKnownWindowIsRefusedWithBothNumbers) {
+    const std::string large(8000, 'x');
+    const auto refused = choose({}, "", large, {.tokens = 1000, .known = true});
+    ASSERT_FALSE(refused.context);
+    EXPECT_EQ(refused.context.error().code, base::Errc::too_large);
+    EXPECT_NE(refused.context.error().message.find("2004"), std::string::npos) << refused.context.error().message;
+    EXPECT_NE(refused.context.error().message.find("1000"), std::string::npos);
+    const auto sent = choose({}, "", large, {.tokens = 1000, .known = false});
+    ASSERT_TRUE(sent.context);
+    EXPECT_EQ(sent.context->messages.size(), 1u);
+}
+
+TEST(Context, IsCutInLargeStepsSoThatThePrefixStaysTheSame) {
+    History history;
+    std::string from;
+    int cuts = 0, turns_since_cut = 0, fewest_turns_between_cuts = 1000;
+    for (int turn = 0; turn < 200; ++turn) {
+        const auto chosen = choose(history, "system", "next", {.tokens = 2000, .previous_from = from});
+        ASSERT_TRUE(chosen.context);
+        if (chosen.context->from != from) {
+            if (cuts++ > 0) fewest_turns_between_cuts = std::min(fewest_turns_between_cuts, turns_since_cut);
+            turns_since_cut = 0;
+            EXPECT_LE(chosen.context->plain_tokens, 2000 * 2 / 3);
+            EXPECT_GE(chosen.context->plain_tokens, 2000 / 2);
+        }
+        from = chosen.context->from;
+        ++turns_since_cut;
+        history.add_turn(std::string(100, 'q'), std::string(100, 'a'));
+    }
+    EXPECT_GT(cuts, 5);
+    EXPECT_GE(fewest_turns_between_cuts, 10);
+}
+
+TEST(Context, AnyHistoryGivesAValidRequestWithinTheBudget) {
+    std::mt19937 random(7);
+    const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+    constexpr TurnState states[] = {TurnState::completed, TurnState::failed, TurnState::cancelled,
+                                    TurnState::interrupted};
+    for (int round = 0; round < 2000; ++round) {
+        History history;
+        for (int turns = pick(0, 30); turns-- > 0;)
+            history.add_turn(std::string(static_cast<std::size_t>(pick(1, 400)), 'q'),
+                             std::string(static_cast<std::size_t>(pick(0, 3) == 0 ? 0 : pick(1, 900)), 'a'),
+                             states[pick(0, 3)]);
+        // Foreign tables may hold anything: drop some messages at random.
+        if (pick(0, 3) == 0) std::erase_if(history.messages, [&](const auto&) { return pick(0, 5) == 0; });
+        const double factor = pick(5, 20) / 10.0;
+        ContextBudget budget{
+            .tokens = pick(0, 3000),
+            .known = pick(0, 1) == 0,
+            .correct =
+                [factor](std::int64_t plain) { return static_cast<std::int64_t>(static_cast<double>(plain) * factor); },
+            .previous_from = {}};
+        if (!history.messages.empty() && pick(0, 2) == 0)
+            budget.previous_from =
+                history.messages[static_cast<std::size_t>(pick(0, static_cast<int>(history.messages.size()) - 1))]
+                    .timestamp;
+        const std::string message(static_cast<std::size_t>(pick(1, 2000)), 'm');
+        const auto chosen = choose(history, pick(0, 1) == 0 ? "" : "system text", message, budget);
+        if (!chosen.context) {
+            EXPECT_TRUE(budget.known);
+            continue;
+        }
+        const Context& context = *chosen.context;
+        ASSERT_EQ(context.messages.size() % 2, 1u);
+        for (std::size_t i = 0; i < context.messages.size(); ++i) {
+            EXPECT_EQ(context.messages[i].role, i % 2 == 0 ? chat::Role::user : chat::Role::assistant);
+            EXPECT_FALSE(chat::text_of(context.messages[i].content).empty());
+        }
+        EXPECT_EQ(chat::text_of(context.messages.back().content), message);
+        if (context.messages.size() > 1) EXPECT_LE(context.estimated_tokens, budget.tokens);
+        EXPECT_EQ(context.messages_sent + context.messages_left_out,
+                  static_cast<std::int64_t>(history.messages.size()));
+    }
+}
+
+TEST(Context, ReadsNoMoreHistoryThanItCanUse) {
+    History history;
+    for (int i = 0; i < 10'000; ++i) history.add_turn(std::string(100, 'q'), std::string(100, 'a'));
+    EXPECT_LT(choose(history, "", "next", {.tokens = 2000}).read, 100u);
+}
+
+}  // namespace
+}  // namespace tertulia::sessions

@@ -1,0 +1,210 @@
+#include "tertulia/sessions/session_service.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tertulia/async/worker.h"
+#include "tertulia/storage/memory_store.h"
+#include "tests/support/fake_provider.h"
+
+namespace tertulia::sessions {
+namespace {
+
+using test::FakeProvider;
+using testing::HasSubstr;
+
+const base::Deadline soon() {
+    return base::Deadline::after(std::chrono::seconds(30));
+}
+
+// A whole service on one worker, over the memory store and a scripted provider.
+class SessionServiceTest : public testing::Test {
+  protected:
+    SessionServiceTest() {
+        auto provider = std::make_unique<FakeProvider>();
+        provider_ = provider.get();
+        models_.add("fake", {.provider = std::move(provider)});
+        worker_.start("test");
+    }
+    ~SessionServiceTest() override {
+        worker_.run_until_done(drain());
+        worker_.join();
+    }
+    async::Task<void> drain() { co_await worker_.tasks().join(soon()); }
+
+    void run(std::function<async::Task<void>()> test) { worker_.run_until_done(test()); }
+
+    async::Task<std::shared_ptr<const TurnResult>> say(std::string session, std::string message) {
+        auto begun = service_.begin({.session_id = std::move(session), .message = std::move(message)});
+        if (!begun) co_return nullptr;
+        co_return co_await begun->reader.wait_end(soon());
+    }
+    async::Task<std::vector<StoredMessage>> history(std::string session) {
+        auto page = co_await service_.messages({"local", std::move(session)}, {.limit = 500});
+        co_return page ? page->page.messages : std::vector<StoredMessage>{};
+    }
+
+    async::Worker worker_{[](const std::string& what) { ADD_FAILURE() << what; }};
+    storage::MemoryStore store_;
+    TurnRegistry registry_{16};
+    models::ModelDirectory models_;
+    models::ModelLimits limits_;
+    telemetry::Log log_{telemetry::Level::off, telemetry::Log::Form::json};
+    telemetry::Metrics metrics_;
+    FakeProvider* provider_;
+    SessionService service_{
+        {.store = store_,
+         .registry = registry_,
+         .models = models_,
+         .limits = limits_,
+         .tasks = worker_.tasks(),
+         .executor = worker_.executor(),
+         .clock = base::system_clock(),
+         .random = base::system_random(),
+         .log = log_,
+         .metrics = metrics_},
+        {.default_model = "fake/m", .default_system = "Be kind.", .queue_limit = base::Milliseconds(30'000)}};
+};
+
+TEST_F(SessionServiceTest, ATurnAddsTwoMessagesAndTheNextOneRemembersThem) {
+    run([this]() -> async::Task<void> {
+        const auto first = co_await say("s", "My name is Ada.");
+        EXPECT_EQ(first->state, TurnState::completed);
+        EXPECT_EQ(first->conversation_length, 2);
+        EXPECT_EQ(first->model, "fake/m");
+        EXPECT_TRUE(first->usage.estimated);
+        const auto second = co_await say("s", "What is my name?");
+        EXPECT_EQ(second->message, "3 messages, the last: What is my name?");
+        EXPECT_EQ(second->conversation_length, 4);
+        EXPECT_EQ(second->messages_sent, 2);
+        EXPECT_EQ(provider_->requests.back().system, "Be kind.");
+        const auto stored = co_await history("s");
+        EXPECT_EQ(stored.size(), 4u);
+        EXPECT_EQ(stored[3].timestamp, second->timestamp);
+        for (std::size_t i = 1; i < stored.size(); ++i) EXPECT_GT(stored[i].timestamp, stored[i - 1].timestamp);
+    });
+}
+
+TEST_F(SessionServiceTest, ModelAndSystemStayUntilSentAgain) {
+    run([this]() -> async::Task<void> {
+        auto begun = service_.begin({.session_id = "s", .message = "x", .model = "fake/other", .system = "Be brief."});
+        co_await begun->reader.wait_end(soon());
+        const auto next = co_await say("s", "y");
+        EXPECT_EQ(next->model, "fake/other");
+        EXPECT_EQ(provider_->requests.back().system, "Be brief.");
+    });
+}
+
+TEST_F(SessionServiceTest, AnAnswerThatBreaksOffIsKeptAsFailed) {
+    run([this]() -> async::Task<void> {
+        provider_->script.push_back(
+            {.reads = {FakeProvider::text("Half an")},
+             .failure = models::Failure{models::FailureKind::broken,
+                                        {.code = base::Errc::upstream_unavailable, .message = "cut off"}}});
+        const auto broken = co_await say("s", "x");
+        EXPECT_EQ(broken->state, TurnState::failed);
+        EXPECT_EQ(broken->error->code, base::Errc::upstream_unavailable);
+        const auto stored = co_await history("s");
+        EXPECT_EQ(stored[1].content, "Half an");
+        EXPECT_EQ(stored[1].state, TurnState::failed);
+        co_await say("s", "y");
+        EXPECT_THAT(chat::text_of(provider_->requests.back().messages[1].content), HasSubstr("was cut off"));
+    });
+}
+
+TEST_F(SessionServiceTest, TooLongAContextIsAnsweredByOneMoreTryWithLess) {
+    run([this]() -> async::Task<void> {
+        for (int i = 0; i < 6; ++i) co_await say("s", std::string(400, 'x'));
+        const models::Failure too_long{models::FailureKind::context_too_long,
+                                       {.code = base::Errc::upstream_rejected, .message = "too long"}};
+        provider_->script.push_back({.refusal = too_long});
+        const auto answered = co_await say("s", "again");
+        EXPECT_EQ(answered->state, TurnState::completed);
+        const auto& requests = provider_->requests;
+        EXPECT_LT(requests.back().messages.size(), requests[requests.size() - 2].messages.size());
+        provider_->script.push_back({.refusal = too_long});
+        provider_->script.push_back({.refusal = too_long});
+        EXPECT_EQ((co_await say("s", "and again"))->error->code, base::Errc::upstream_rejected);
+    });
+}
+
+TEST_F(SessionServiceTest, MessagesSentAtOnceAreAnsweredInTheirOrder) {
+    run([this]() -> async::Task<void> {
+        std::vector<BegunTurn> turns;
+        for (int i = 0; i < 10; ++i) {
+            auto begun = service_.begin({.session_id = "s", .message = "m" + std::to_string(i)});
+            if (begun) turns.push_back(std::move(*begun));
+        }
+        EXPECT_EQ(turns.size(), 10u);
+        for (auto& turn : turns) co_await turn.reader.wait_end(soon());
+        const auto stored = co_await history("s");
+        EXPECT_EQ(stored.size(), 20u);
+        for (std::size_t i = 0; i < stored.size(); i += 2) EXPECT_EQ(stored[i].content, "m" + std::to_string(i / 2));
+    });
+}
+
+TEST_F(SessionServiceTest, OnlySoManyMayWait) {
+    run([this]() -> async::Task<void> {
+        auto gate = async::Waiter::make(worker_.executor());
+        provider_->script.push_back({.reads = {FakeProvider::text("late", chat::StopReason::end_turn)}, .gate = gate});
+        std::vector<BegunTurn> turns;
+        for (int i = 0; i < 17; ++i) {
+            auto begun = service_.begin({.session_id = "s", .message = "m"});
+            if (begun) turns.push_back(std::move(*begun));
+        }
+        const auto refused = service_.begin({.session_id = "s", .message = "one too many"});
+        EXPECT_EQ(refused.error().code, base::Errc::conflict);
+        EXPECT_TRUE(refused.error().retry_after.has_value());
+        gate->wake();
+        for (auto& turn : turns) co_await turn.reader.wait_end(soon());
+        EXPECT_EQ((co_await history("s")).size(), 34u);
+    });
+}
+
+TEST_F(SessionServiceTest, DeletingEndsTheRunningTurnFirst) {
+    run([this]() -> async::Task<void> {
+        provider_->script.push_back({.reads = {FakeProvider::text("late", chat::StopReason::end_turn)},
+                                     .gate = async::Waiter::make(worker_.executor())});
+        auto begun = service_.begin({.session_id = "s", .message = "x"});
+        co_await begun->reader.wait_start(soon());
+        EXPECT_TRUE(co_await service_.remove({"local", "s"}, soon()));
+        EXPECT_EQ(begun->reader.result()->state, TurnState::cancelled);
+        EXPECT_TRUE((co_await history("s")).empty());
+        const auto again = co_await service_.remove({"local", "s"}, soon());
+        EXPECT_EQ(again.error().code, base::Errc::not_found);
+    });
+}
+
+TEST_F(SessionServiceTest, AtShutdownRunningTurnsEndAsInterrupted) {
+    run([this]() -> async::Task<void> {
+        provider_->script.push_back({.reads = {FakeProvider::text("late", chat::StopReason::end_turn)},
+                                     .gate = async::Waiter::make(worker_.executor())});
+        auto begun = service_.begin({.session_id = "s", .message = "x"});
+        co_await begun->reader.wait_start(soon());
+        registry_.close();
+        EXPECT_EQ(service_.begin({.message = "new"}).error().code, base::Errc::unavailable);
+        registry_.stop_all(TurnState::interrupted);
+        EXPECT_EQ((co_await begun->reader.wait_end(soon()))->state, TurnState::interrupted);
+        EXPECT_EQ((co_await history("s"))[1].state, TurnState::interrupted);
+    });
+}
+
+TEST_F(SessionServiceTest, NamesTheParametersThatWereLeftOut) {
+    run([this]() -> async::Task<void> {
+        auto begun = service_.begin({.message = "x", .temperature = 0.5});
+        const auto result = co_await begun->reader.wait_end(soon());
+        EXPECT_EQ(result->ignored, std::vector<std::string>{"temperature"});
+    });
+}
+
+TEST_F(SessionServiceTest, AnUnknownModelIsRefusedBeforeAnythingIsWritten) {
+    run([this]() -> async::Task<void> {
+        EXPECT_EQ(service_.begin({.session_id = "s", .message = "x", .model = "nosuch/m"}).error().code,
+                  base::Errc::invalid_request);
+        EXPECT_EQ((co_await service_.messages({"local", "s"}, {})).error().code, base::Errc::not_found);
+        EXPECT_EQ(registry_.size(), 0u);
+    });
+}
+
+}  // namespace
+}  // namespace tertulia::sessions
