@@ -17,7 +17,8 @@ fail() {
 # Starts ./dev run, and waits until it listens and its model is loaded.
 start() { # SECONDS
     local until=$((SECONDS + $1)) began=$SECONDS
-    ./dev run --yes --model-size small --listen 127.0.0.1:0 >"$log" 2>&1 </dev/null &
+    : >"$log"
+    ./dev run --yes --model-size small --listen 127.0.0.1:0 > >(tee "$log" | sed -u 's/^/   | /') 2>&1 </dev/null &
     run_pid=$!
     until url=$(sed -n 's/^listening on //p' "$log" | head -n 1) && [[ -n $url ]]; do
         ((SECONDS < until)) || fail "no 'listening on' line after $1 s"
@@ -42,16 +43,20 @@ stop() { # SIGNAL
 
 # The one process here that runs the server's binary (pgrep's package is not in a new system).
 server_pid() {
-    local link
-    for link in /proc/[0-9]*/exe; do
-        [[ $(readlink "$link" 2>/dev/null) != */build/release/tertulia ]] || basename "$(dirname "$link")"
+    local folder
+    for folder in /proc/[0-9]*; do
+        if [[ $(tr '\0' ' ' <"$folder/cmdline" 2>/dev/null) == *build/release/tertulia\ serve\ * ]]; then
+            basename "$folder"
+            return
+        fi
     done
+    fail "no process runs build/release/tertulia"
 }
 
 chat() { # MESSAGE: the answer's JSON
     printf '   > %s\n' "$1" >&2
     curl -sS --fail-with-body "$url/chat" -H 'content-type: application/json' \
-        -d "{\"session_id\": \"first\", \"message\": \"$1\"}" | tee /dev/stderr || fail "POST /chat"
+        -d "{\"session_id\": \"first\", \"message\": \"$1\"}" | tee >(cat >&2) || fail "POST /chat"
     echo >&2
 }
 
@@ -71,7 +76,8 @@ expect "$answer" '"conversation_length": ?4' "the second answer"
 expect "$answer" 'Ana' "the second answer does not remember the name"
 
 say "killing the server, without a chance to clean up"
-kill -KILL "$(server_pid)"
+server=$(server_pid)
+kill -KILL "$server"
 wait "$run_pid" || true
 say "starting it again"
 start 60

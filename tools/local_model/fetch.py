@@ -10,7 +10,6 @@ user would not, 130 interrupted.
 import argparse
 import fcntl
 import pathlib
-import shlex
 import shutil
 import subprocess
 import sys
@@ -63,7 +62,7 @@ def install_runtime(folder: pathlib.Path) -> None:
 def run(command: list[str], purpose: str) -> None:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
-        raise weights.Failed(f"Could not {purpose}:\n{weights.last_lines(done.stdout + done.stderr)}\n({shlex.join(command)})")
+        raise weights.Failed(f"Could not {purpose}:\n{weights.last_lines(done.stdout + done.stderr)}")
 
 
 def check_machine(folder: pathlib.Path, memory_bytes: int, disk_bytes: int, smaller_exists: bool) -> None:

@@ -103,8 +103,10 @@ def pip(folder: pathlib.Path) -> list[str]:
     return [str(folder / "venv" / "bin" / "python"), "-m", "pip"]
 
 
-def last_lines(output: str, count: int = 4) -> str:
-    return "\n".join("  " + line for line in output.strip().splitlines()[-count:])
+def last_lines(output: str, count: int = 3) -> str:
+    """The end of what a program said, without the package client's word on each of its tries."""
+    lines = [line for line in output.strip().splitlines() if "Retrying" not in line]
+    return "\n".join("  " + line for line in lines[-count:])
 
 
 def _downloads(folder: pathlib.Path, model: Model) -> pathlib.Path:
