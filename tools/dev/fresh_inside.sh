@@ -53,15 +53,25 @@ server_pid() {
     fail "no process runs build/release/tertulia"
 }
 
-chat() { # MESSAGE: the answer's JSON
-    printf '   > %s\n' "$1" >&2
-    curl -sS --fail-with-body "$url/chat" -H 'content-type: application/json' \
-        -d "{\"session_id\": \"first\", \"message\": \"$1\"}" | tee >(cat >&2) || fail "POST /chat"
-    echo >&2
+# The README's curl commands, a line each: those that follow a `$ `, with their continued lines.
+readme_curls() {
+    awk '/^\$ curl / {
+        command = substr($0, 3)
+        while (sub(/\\$/, "", command) && (getline line) > 0) command = command line
+        print command
+    }' README.md
 }
 
-expect() { # TEXT PATTERN WHAT
-    grep -qiE "$2" <<<"$1" || fail "$3"
+answer='' # what `ask` got last
+
+ask() { # COMMAND of the README, which speaks of the default address
+    printf '   $ %s\n' "$1"
+    answer=$(bash -c "${1//localhost:8080/${url#http://}}") || fail "curl ended with status $?"
+    printf '   %s\n' "$answer"
+}
+
+expect() { # PATTERN WHAT
+    grep -qE "$1" <<<"$answer" || fail "$2"
 }
 
 apt-get -q update >/dev/null
@@ -70,10 +80,13 @@ cd /root/tertulia
 
 say "./dev run"
 start 3600
-expect "$(chat 'Hello! My name is Ana. Who are you?')" '"conversation_length": ?2' "the first answer"
-answer=$(chat 'What is my name? Answer with the name only.')
-expect "$answer" '"conversation_length": ?4' "the second answer"
-expect "$answer" 'Ana' "the second answer does not remember the name"
+mapfile -t curls < <(readme_curls)
+((${#curls[@]} >= 2)) || fail "the README has no two curl commands"
+ask "${curls[0]}"
+expect '"conversation_length": ?2' "the first answer"
+ask "${curls[1]}"
+expect '"conversation_length": ?4' "the second answer"
+expect '"message": ?"[^"]*Ada' "the second answer does not remember the name"
 
 say "killing the server, without a chance to clean up"
 server=$(server_pid)
@@ -81,9 +94,10 @@ kill -KILL "$server"
 wait "$run_pid" || true
 say "starting it again"
 start 60
-history=$(curl -sS "$url/sessions/first/messages")
-expect "$history" 'Ana' "the session is forgotten"
-expect "$(chat 'And once more: what is my name?')" '"conversation_length": ?6' "the third answer"
+ask "curl -s localhost:8080/sessions/first/messages"
+expect 'My name is Ada' "the session is forgotten"
+ask "${curls[1]}"
+expect '"conversation_length": ?6' "the session goes on where it was"
 stop TERM
 
 if [[ $with_tests == yes ]]; then

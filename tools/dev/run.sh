@@ -71,17 +71,17 @@ announce() {
 }
 
 introduce() { # URL
-    local model=$model_title
-    [[ -n $model ]] || model=$("$tertulia" check-config "${config_arguments[@]}" 2>/dev/null |
-        sed -nE 's/^model = "?([^" ]*)"? .*/\1/p') || true
+    local model
+    model=$("$tertulia" check-config "${serve_arguments[@]}" 2>/dev/null | sed -nE 's/^model = "?([^" ]+)"? .*/\1/p') || true
+    [[ $model != local/* ]] || model+=" ($model_note)"
     cat <<END
 
   Tertulia listens on $1
-  The model: ${model:-see the log}${model_pid:+ (it loads for a few seconds; turns wait until then)}
+  The model: ${model:-see the log}
   Try:
 
     curl $1/chat -H 'content-type: application/json' \\
-      -d '{"session_id": "first", "message": "Hello! My name is Ana. Who are you?"}'
+      -d '{"session_id": "first", "message": "My name is Ada. What is the capital of France?"}'
 
   Ctrl-C stops it.
 
