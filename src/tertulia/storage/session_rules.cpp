@@ -1,0 +1,68 @@
+#include "tertulia/storage/session_rules.h"
+
+#include <array>
+
+#include "tertulia/base/clock.h"
+#include "tertulia/base/utf8.h"
+
+namespace tertulia::storage {
+namespace {
+
+constexpr std::size_t first_words_bytes = 120;
+// In no session id, and needs no escaping in a URL.
+constexpr char cursor_separator = '~';
+
+}  // namespace
+
+sessions::StoredMessage interrupted_answer(std::string turn_id, std::string model, std::string timestamp,
+                                           std::string created_at) {
+    sessions::StoredMessage answer;
+    answer.role = chat::Role::assistant;
+    answer.timestamp = std::move(timestamp);
+    answer.created_at = std::move(created_at);
+    answer.turn_id = std::move(turn_id);
+    answer.state = sessions::TurnState::interrupted;
+    answer.model = std::move(model);
+    return answer;
+}
+
+std::optional<std::string> place_between(std::string_view last, std::string_view next) {
+    // One microsecond later as a rule. Where the next message took that place: a text that goes on where `last` ends,
+    // which sorts before every timestamp of our own form that follows.
+    const std::array<std::string, 3> candidates{base::next_timestamp(last, 0), std::string(last) + '0',
+                                                std::string(last) + '-'};
+    for (const std::string& candidate : candidates)
+        if (candidate > last && candidate < next) return candidate;
+    return std::nullopt;
+}
+
+std::string first_words(std::string_view content) {
+    return std::string(base::cut_utf8(content, first_words_bytes));
+}
+
+bool keeps_blocks(const sessions::StoredMessage& message) {
+    return !message.blocks.empty() && !chat::is_plain_text(message.blocks);
+}
+
+std::string format_cursor(const SessionCursor& cursor) {
+    return cursor.last_activity + cursor_separator + cursor.session_id;
+}
+
+base::Result<SessionCursor> parse_cursor(std::string_view text) {
+    const std::size_t at = text.rfind(cursor_separator);
+    if (at == std::string_view::npos || at == 0 || at + 1 == text.size())
+        return base::fail(base::Errc::invalid_request, "This cursor is not one of ours; begin without it");
+    return SessionCursor{.last_activity = std::string(text.substr(0, at)),
+                         .session_id = std::string(text.substr(at + 1))};
+}
+
+base::Error not_later_than_last() {
+    return {.code = base::Errc::conflict, .message = "The session has moved on; read it again and retry"};
+}
+
+base::Error turn_not_running() {
+    return {.code = base::Errc::not_found,
+            .message = "The turn is no longer running; its session may have been deleted"};
+}
+
+}  // namespace tertulia::storage

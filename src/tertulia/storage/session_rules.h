@@ -1,0 +1,63 @@
+// What every store decides in the same way.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "tertulia/base/error.h"
+#include "tertulia/sessions/store.h"
+
+namespace tertulia::storage {
+
+/// The answer that stands for one that was never written: empty, `interrupted`. `model`: the session's.
+sessions::StoredMessage interrupted_answer(std::string turn_id, std::string model, std::string timestamp,
+                                           std::string created_at);
+
+/// A place in the order after `last` and before `next`, for an answer that is missing between them; nothing where no
+/// text lies between the two (then the new message has to take a later place).
+std::optional<std::string> place_between(std::string_view last, std::string_view next);
+
+/// What the list of sessions shows of a session: the beginning of its first message.
+std::string first_words(std::string_view content);
+
+/// Are the message's blocks worth keeping beside its text?
+bool keeps_blocks(const sessions::StoredMessage& message);
+
+/// Where a page of the list of sessions ended. Value.
+struct SessionCursor {
+    std::string last_activity;
+    std::string session_id;
+};
+/// The text of SessionPage::next. Holds only characters that a URL's query may hold as they are (where the store's own
+/// timestamps are used).
+std::string format_cursor(const SessionCursor& cursor);
+/// `invalid_request`: this is no cursor of ours.
+base::Result<SessionCursor> parse_cursor(std::string_view text);
+
+/// The two limits of reading backwards: a number of messages, and about a number of bytes. Value.
+class ReadLimit {
+  public:
+    ReadLimit(std::int64_t max_messages, std::int64_t max_bytes)
+        : messages_left_(max_messages), bytes_left_(max_bytes) {}
+
+    /// May one more message be taken? The first one may, whatever its size.
+    bool has_room() const { return messages_left_ > 0 && (empty_ || bytes_left_ > 0); }
+    void add(std::size_t bytes) {
+        empty_ = false;
+        --messages_left_;
+        bytes_left_ -= static_cast<std::int64_t>(bytes);
+    }
+
+  private:
+    std::int64_t messages_left_;
+    std::int64_t bytes_left_;
+    bool empty_ = true;
+};
+
+/// The failures that the contract of SessionStore names.
+base::Error not_later_than_last();
+base::Error turn_not_running();
+
+}  // namespace tertulia::storage

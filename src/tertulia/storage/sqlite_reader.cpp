@@ -1,0 +1,137 @@
+#include "tertulia/storage/sqlite_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tertulia/storage/session_rules.h"
+#include "tertulia/storage/sqlite_rows.h"
+
+namespace tertulia::storage {
+
+using View = std::string_view;
+
+namespace {
+
+// Every text sorts before this one (UTF-8 has no byte 0xff; as a bound it need not be valid).
+constexpr View after_everything = "\xff";
+
+// Reads rows that come newest first; says whether there are more of them.
+bool read_backwards(SqliteStatement::Rows& rows, ReadLimit limit, std::vector<sessions::StoredMessage>& out) {
+    while (rows.next()) {
+        if (!limit.has_room()) return true;
+        out.push_back(read_message(rows));
+        limit.add(out.back().content.size());
+    }
+    return false;
+}
+
+}  // namespace
+
+// Holds one state of the database for several statements.
+class SqliteReader::Snapshot {
+  public:
+    explicit Snapshot(SqliteReader& reader) : reader_(reader) { reader_.begin_.run(); }
+    ~Snapshot() {
+        const auto error = reader_.database_.take_error();  // must not keep the transaction from ending
+        if (reader_.database_.in_transaction()) reader_.commit_.run();
+        if (error) reader_.database_.record_error(error->code);
+    }
+    Snapshot(const Snapshot&) = delete;
+
+  private:
+    SqliteReader& reader_;
+};
+
+SqliteReader::SqliteReader(SqliteDatabase database)
+    : database_(std::move(database)),
+      begin_(database_, "BEGIN"),
+      commit_(database_, "COMMIT"),
+      header_(database_, fmt::format("SELECT {} FROM sessions WHERE owner = ?1 AND session_id = ?2", header_columns)),
+      newest_(database_, fmt::format("SELECT {} FROM messages WHERE owner = ?1 AND session_id = ?2 "
+                                     "ORDER BY timestamp DESC",
+                                     message_columns)),
+      older_(database_, fmt::format("SELECT {} FROM messages WHERE owner = ?1 AND session_id = ?2 AND timestamp < ?3 "
+                                    "ORDER BY timestamp DESC",
+                                    message_columns)),
+      forwards_(database_, fmt::format("SELECT {} FROM messages WHERE owner = ?1 AND session_id = ?2 "
+                                       "AND timestamp > ?3 AND timestamp < ?4 ORDER BY timestamp LIMIT ?5",
+                                       message_columns)),
+      sessions_first_(database_, fmt::format("SELECT {} FROM sessions WHERE owner = ?1 "
+                                             "ORDER BY last_activity DESC, session_id DESC LIMIT ?2",
+                                             header_columns)),
+      sessions_after_(database_, fmt::format("SELECT {} FROM sessions WHERE owner = ?1 "
+                                             "AND (last_activity, session_id) < (?3, ?4) "
+                                             "ORDER BY last_activity DESC, session_id DESC LIMIT ?2",
+                                             header_columns)) {}
+
+std::optional<sessions::SessionSnapshot> SqliteReader::open(const sessions::SessionKey& key, std::int64_t max_messages,
+                                                            std::int64_t max_bytes) {
+    const Snapshot snapshot(*this);
+    sessions::SessionSnapshot result;
+    {
+        auto rows = header_.query(View(key.owner), View(key.session_id));
+        if (!rows.next()) return std::nullopt;
+        result.header = read_header(rows);
+    }
+    auto rows = newest_.query(View(key.owner), View(key.session_id));
+    result.more = read_backwards(rows, ReadLimit(max_messages, max_bytes), result.newest);
+    // Another program may have added messages without the header's knowledge.
+    if (!result.newest.empty() && result.newest.front().timestamp > result.header.last_timestamp)
+        result.header.last_timestamp = result.newest.front().timestamp;
+    return result;
+}
+
+std::vector<sessions::StoredMessage> SqliteReader::older(const sessions::SessionKey& key, const std::string& before,
+                                                         std::int64_t max_messages, std::int64_t max_bytes) {
+    std::vector<sessions::StoredMessage> result;
+    auto rows = older_.query(View(key.owner), View(key.session_id), View(before));
+    read_backwards(rows, ReadLimit(max_messages, max_bytes), result);
+    return result;
+}
+
+std::optional<sessions::MessagePage> SqliteReader::messages(const sessions::SessionKey& key,
+                                                            const sessions::MessageQuery& query) {
+    const Snapshot snapshot(*this);
+    if (!header_.query(View(key.owner), View(key.session_id)).next()) return std::nullopt;
+    sessions::MessagePage page;
+    if (query.after.empty() && !query.before.empty()) {
+        auto rows = older_.query(View(key.owner), View(key.session_id), View(query.before));
+        while (std::ssize(page.messages) < query.limit && rows.next()) page.messages.push_back(read_message(rows));
+        std::ranges::reverse(page.messages);
+        return page;
+    }
+    auto rows = forwards_.query(View(key.owner), View(key.session_id), View(query.after),
+                                query.before.empty() ? after_everything : View(query.before), query.limit + 1);
+    while (rows.next()) {
+        page.more = std::ssize(page.messages) == query.limit;
+        if (!page.more) page.messages.push_back(read_message(rows));
+    }
+    return page;
+}
+
+base::Result<sessions::SessionPage> SqliteReader::sessions(const std::string& owner, std::int64_t limit,
+                                                           const std::string& after) {
+    SessionCursor cursor;
+    if (!after.empty()) {
+        auto parsed = parse_cursor(after);
+        if (!parsed) return std::unexpected(parsed.error());
+        cursor = std::move(*parsed);
+    }
+    // One more than asked for tells whether there is a next page.
+    sessions::SessionPage page;
+    const auto read = [&](SqliteStatement::Rows rows) {
+        while (rows.next()) page.sessions.push_back(read_header(rows));
+    };
+    if (after.empty())
+        read(sessions_first_.query(View(owner), limit + 1));
+    else
+        read(sessions_after_.query(View(owner), limit + 1, View(cursor.last_activity), View(cursor.session_id)));
+    if (std::ssize(page.sessions) > limit) {
+        page.sessions.resize(static_cast<std::size_t>(limit));
+        page.next = format_cursor({page.sessions.back().last_activity, page.sessions.back().session_id});
+    }
+    return page;
+}
+
+}  // namespace tertulia::storage

@@ -1,0 +1,45 @@
+// The store's reads as SQL.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tertulia/base/error.h"
+#include "tertulia/sessions/store.h"
+#include "tertulia/storage/sqlite_database.h"
+
+namespace tertulia::storage {
+
+/// Each method is one of SessionStore's reads, on one connection; it sees one state of the database throughout. Where
+/// the database has failed by then the result means nothing: ask `take_error()` first. For one thread.
+class SqliteReader {
+  public:
+    explicit SqliteReader(SqliteDatabase database);
+    SqliteReader(const SqliteReader&) = delete;
+
+    std::optional<sessions::SessionSnapshot> open(const sessions::SessionKey& key, std::int64_t max_messages,
+                                                  std::int64_t max_bytes);
+    std::vector<sessions::StoredMessage> older(const sessions::SessionKey& key, const std::string& before,
+                                               std::int64_t max_messages, std::int64_t max_bytes);
+    std::optional<sessions::MessagePage> messages(const sessions::SessionKey& key, const sessions::MessageQuery& query);
+    base::Result<sessions::SessionPage> sessions(const std::string& owner, std::int64_t limit,
+                                                 const std::string& after);
+
+    std::optional<SqliteError> take_error() { return database_.take_error(); }
+
+  private:
+    class Snapshot;
+    SqliteDatabase database_;
+    SqliteStatement begin_;
+    SqliteStatement commit_;
+    SqliteStatement header_;
+    SqliteStatement newest_;
+    SqliteStatement older_;
+    SqliteStatement forwards_;
+    SqliteStatement sessions_first_;
+    SqliteStatement sessions_after_;
+};
+
+}  // namespace tertulia::storage

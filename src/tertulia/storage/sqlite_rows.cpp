@@ -1,0 +1,60 @@
+#include "tertulia/storage/sqlite_rows.h"
+
+#include "tertulia/storage/session_rules.h"
+
+namespace tertulia::storage {
+
+// People and other programs may have written rows too: what is not known is read as its most harmless meaning.
+sessions::StoredMessage read_message(const SqliteStatement::Rows& rows) {
+    sessions::StoredMessage message;
+    message.role = chat::parse_role(rows.text(0)).value_or(chat::Role::user);
+    message.content = rows.text(1);
+    message.timestamp = rows.text(2);
+    message.created_at = rows.text(3);
+    if (!rows.is_null(4)) message.blocks = chat::blocks_from_json(rows.text(4));
+    message.turn_id = rows.text(5);
+    message.state = sessions::parse_turn_state(rows.text(6)).value_or(sessions::TurnState::completed);
+    message.model = rows.text(7);
+    if (!rows.is_null(8)) message.stop_reason = chat::parse_stop_reason(rows.text(8));
+    if (!rows.is_null(9))
+        message.usage = chat::Usage{.input = rows.integer(9),
+                                    .cache_read = rows.integer(10),
+                                    .cache_write = rows.integer(11),
+                                    .output = rows.integer(12),
+                                    .reasoning = rows.integer(13),
+                                    .estimated = rows.integer(14) != 0};
+    message.cost_nano = rows.optional_integer(15);
+    message.metadata = rows.text(16);
+    return message;
+}
+
+void insert_message(SqliteStatement& insert, const sessions::SessionKey& key, const sessions::StoredMessage& message) {
+    const std::string blocks = keeps_blocks(message) ? chat::blocks_to_json(message.blocks) : std::string();
+    const std::string_view stop = message.stop_reason ? chat::to_string(*message.stop_reason) : std::string_view();
+    using Number = std::optional<std::int64_t>;
+    const auto count = [&](std::int64_t chat::Usage::* member) {
+        return message.usage ? Number((*message.usage).*member) : Number();
+    };
+    insert.run(std::string_view(key.owner), std::string_view(key.session_id), chat::to_string(message.role),
+               std::string_view(message.content), std::string_view(message.timestamp),
+               std::string_view(message.created_at), TextOrNull{blocks}, std::string_view(message.turn_id),
+               sessions::to_string(message.state), TextOrNull{message.model}, TextOrNull{stop},
+               count(&chat::Usage::input), count(&chat::Usage::cache_read), count(&chat::Usage::cache_write),
+               count(&chat::Usage::output), count(&chat::Usage::reasoning),
+               message.usage ? Number(message.usage->estimated ? 1 : 0) : Number(), message.cost_nano,
+               TextOrNull{message.metadata});
+}
+
+sessions::SessionHeader read_header(const SqliteStatement::Rows& rows) {
+    return {.session_id = std::string(rows.text(0)),
+            .message_count = rows.integer(1),
+            .last_timestamp = std::string(rows.text(2)),
+            .last_activity = std::string(rows.text(3)),
+            .first_words = std::string(rows.text(4)),
+            .model = std::string(rows.text(5)),
+            .system = std::string(rows.text(6)),
+            .context_from = std::string(rows.text(7)),
+            .context_window = rows.integer(8)};
+}
+
+}  // namespace tertulia::storage
