@@ -1,0 +1,123 @@
+#include "tertulia/app/application.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/post.hpp>
+
+#include "tertulia/app/local_model.h"
+#include "tertulia/storage/open_store.h"
+
+namespace tertulia::app {
+
+Application::Application(const LoadedConfig& loaded, const telemetry::Log& log, const base::Clock& clock,
+                         base::Random& random)
+    : loaded_(loaded),
+      config_(loaded.config),
+      log_(log),
+      clock_(clock),
+      random_(random),
+      registry_(static_cast<std::size_t>(config_.limits.queue_per_session)) {}
+
+Application::~Application() = default;
+
+base::Result<void> Application::start() {
+    for (const ModelConfig& model : config_.models) limits_.set_window(model.name, model.context_window);
+    if (auto done = open_store(); !done) return done;
+    if (auto done = make_workers(); !done) return done;
+    return listen();
+}
+
+base::Result<void> Application::open_store() {
+    auto store = storage::open_store(config_.store, log_);
+    if (!store) return std::unexpected(store.error());
+    store_ = std::move(*store);
+    return {};
+}
+
+base::Result<void> Application::make_workers() {
+    const SharedParts shared{.config = config_,
+                             .store = *store_,
+                             .registry = registry_,
+                             .limits = limits_,
+                             .local_readiness = local_readiness_,
+                             .clock = clock_,
+                             .random = random_,
+                             .log = log_,
+                             .metrics = metrics_};
+    for (std::int64_t i = 0; i < config_.workers; ++i) {
+        workers_.push_back(std::make_unique<WorkerSet>(shared));
+        if (auto done = workers_.back()->add_providers(); !done) return done;
+    }
+    return {};
+}
+
+base::Result<void> Application::listen() {
+    const auto address = parse_listen(config_.listen);  // the configuration has checked it
+    const auto endpoint = http::probe_listen(address->host, address->port);
+    if (!endpoint) return std::unexpected(endpoint.error());
+    for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->start(static_cast<int>(i));
+
+    base::Result<std::int64_t> interrupted = 0;
+    async::Worker& first = workers_.front()->worker();
+    first.run_until_done(
+        [](sessions::SessionStore& store, std::int64_t now, base::Result<std::int64_t>& closed) -> async::Task<void> {
+            closed = co_await store.close_interrupted(now);
+        }(*store_, clock_.wall_us(), interrupted));
+    if (!interrupted) return std::unexpected(interrupted.error());
+    if (*interrupted > 0)
+        log_.warn("turns found that a crash had cut; closed as interrupted", {{"turns", *interrupted}});
+
+    for (const auto& worker : workers_) {
+        if (auto listening = worker->listen(*endpoint); !listening) return listening;
+    }
+    const std::string host = endpoint->address().is_v6() ? fmt::format("[{}]", endpoint->address().to_string())
+                                                         : endpoint->address().to_string();
+    address_ = fmt::format("{}:{}", host, endpoint->port());
+
+    if (!config_.local_model.base_url.empty()) {
+        if (!config_.local_model.health_url.empty()) local_readiness_.set_waiting("the local model loads");
+        boost::asio::post(first.executor(), [this, &first] {
+            first.tasks().spawn(watch_local_model(config_, workers_.front()->client(), limits_, local_readiness_, log_,
+                                                  stop_local_model_.get_token()));
+        });
+    }
+    log_start();
+    return {};
+}
+
+// What an operator wants to know of a server that has just started; never a key.
+void Application::log_start() const {
+    for (const std::string& warning : loaded_.warnings) log_.warn("configuration", {{"warning", warning}});
+    for (const ProviderConfig& provider : config_.providers) {
+        log_.info("provider", {{"name", provider.name},
+                               {"kind", provider.kind},
+                               {"base_url", provider.base_url},
+                               {"has_key", !provider.api_key.empty()}});
+    }
+    const std::size_t slash = config_.model.find('/');
+    const std::string id = slash == std::string::npos ? config_.model : config_.model.substr(slash + 1);
+    const models::Limits window = limits_.limits(config_.model, id);
+    log_.info("started", {{"version", TERTULIA_VERSION},
+                          {"listen", address_},
+                          {"store", config_.store},
+                          {"default_model", config_.model},
+                          {"context_window", window.context_window},
+                          {"context_window_known", window.known},
+                          {"workers", config_.workers}});
+}
+
+void Application::close() {
+    registry_.close();
+    stop_local_model_.request_stop();
+    for (const auto& worker : workers_) worker->stop_accepting();
+}
+
+bool Application::stop(base::Deadline deadline) {
+    bool all = true;
+    for (const auto& worker : workers_) all = worker->stop(deadline) && all;
+    if (all) workers_.clear();
+    store_.reset();  // after the last turn; with its destructor everything is on the disk and the lock is given up
+    return all;
+}
+
+}  // namespace tertulia::app

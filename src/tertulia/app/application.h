@@ -1,0 +1,60 @@
+// The composition root.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "tertulia/app/config_loader.h"
+#include "tertulia/app/worker_set.h"
+
+namespace tertulia::app {
+
+/// Owns all parts of a server: wires them first, starts them second, stops them in reverse. Its methods are for the
+/// main thread.
+class Application {
+  public:
+    /// `loaded`, `log`, `clock` and `random` outlive it.
+    Application(const LoadedConfig& loaded, const telemetry::Log& log, const base::Clock& clock, base::Random& random);
+    ~Application();
+    Application(const Application&) = delete;
+
+    /// Opens the store, closes turns that a crash has left running, and listens. After success every worker accepts. An
+    /// error's message is for the operator.
+    base::Result<void> start();
+
+    /// `HOST:PORT` (after `start`).
+    const std::string& address() const { return address_; }
+
+    /// No new connections and no new turns.
+    void close();
+    /// How many turns run or wait.
+    std::size_t turns() const { return registry_.size(); }
+    /// Ends all turns; each is stored as interrupted.
+    void stop_turns() { registry_.stop_all(sessions::TurnState::interrupted); }
+    /// Ends the rest; `deadline` is for answers on their way. False: something hangs, and the process should just exit.
+    bool stop(base::Deadline deadline);
+
+  private:
+    base::Result<void> open_store();
+    base::Result<void> make_workers();
+    base::Result<void> listen();
+    void log_start() const;
+
+    const LoadedConfig& loaded_;
+    const Config& config_;
+    const telemetry::Log& log_;
+    const base::Clock& clock_;
+    base::Random& random_;
+    telemetry::Metrics metrics_;
+    models::ModelLimits limits_;
+    models::Readiness local_readiness_;
+    sessions::TurnRegistry registry_;
+    std::unique_ptr<sessions::SessionStore> store_;
+    std::vector<std::unique_ptr<WorkerSet>> workers_;
+    std::stop_source stop_local_model_;
+    std::string address_;
+};
+
+}  // namespace tertulia::app

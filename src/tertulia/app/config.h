@@ -1,0 +1,90 @@
+// What can be configured.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tertulia/base/clock.h"
+#include "tertulia/base/secret.h"
+
+namespace tertulia::app {
+
+/// One AI API. Value.
+struct ProviderConfig {
+    std::string name = {};
+    std::string kind = {};  ///< "anthropic-messages" or "openai-chat"
+    std::string base_url = {};
+    base::Secret api_key = {};
+    std::string stream = "always";
+    std::string api_version = "2023-06-01";
+    /// Where unset, those of `[deadlines]`.
+    std::optional<base::Milliseconds> connect_limit = {};
+    std::optional<base::Milliseconds> first_token_limit = {};
+    std::optional<base::Milliseconds> between_tokens_limit = {};
+};
+
+/// What the configuration says of one model. Value.
+struct ModelConfig {
+    std::string name = {};  ///< `provider/id`
+    std::int64_t context_window = 0;
+};
+
+/// Everything that can be configured; what is set here are the defaults. config_keys.h names, explains and checks each.
+/// Value.
+struct Config {
+    std::string listen = "127.0.0.1:8080";
+    std::string store = "sqlite:data/tertulia.db";
+    std::string model;
+    std::string system = "You are a helpful assistant.";
+    std::int64_t max_tokens = 4096;
+    std::int64_t workers = 0;  ///< 0 only before loading: one for each core
+    std::string log_level = "info";
+    bool insecure = false;
+    base::Secret api_token;
+    std::vector<std::string> cors_origins;
+
+    struct Deadlines {
+        base::Milliseconds connect{3'000};
+        base::Milliseconds first_token{60'000};
+        base::Milliseconds between_tokens{30'000};
+        base::Milliseconds turn{600'000};
+    } deadlines;
+
+    struct Limits {
+        std::int64_t body_bytes = 1'048'576;
+        std::int64_t connections = 20'000;
+        std::int64_t queue_per_session = 16;
+        base::Milliseconds queue_wait{30'000};
+        std::int64_t answer_bytes = 8'388'608;
+    } limits;
+
+    base::Milliseconds shutdown_grace{10'000};
+
+    struct LocalModel {
+        std::string base_url;
+        std::string name;
+        std::string health_url;
+        std::int64_t context_window = 0;
+        base::Milliseconds first_token{300'000};
+    } local_model;
+
+    /// All that can be asked, the built-in ones included.
+    std::vector<ProviderConfig> providers;
+    std::vector<ModelConfig> models;
+};
+
+/// Where a server listens. Value.
+struct ListenAddress {
+    std::string host;  ///< an address without brackets, or a name
+    std::uint16_t port = 0;
+
+    bool is_loopback() const;
+};
+
+/// `HOST:PORT` or `[ADDRESS]:PORT`.
+std::optional<ListenAddress> parse_listen(std::string_view text);
+
+}  // namespace tertulia::app

@@ -1,0 +1,366 @@
+#include "tertulia/app/config_keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "tertulia/http/url.h"
+
+namespace tertulia::app {
+namespace {
+
+constexpr std::int64_t day_ms = 86'400'000;
+constexpr std::int64_t gibibyte = std::int64_t(1) << 30;
+
+template <class... Options>
+bool one_of(std::string_view text, Options... options) {
+    return ((text == options) || ...);
+}
+
+bool is_listen(std::string_view text) {
+    return parse_listen(text).has_value();
+}
+bool is_store(std::string_view text) {
+    return text == "memory:" || (text.starts_with("sqlite:") && text.size() > std::string_view("sqlite:").size());
+}
+bool is_level(std::string_view text) {
+    return one_of(text, "debug", "info", "warn", "error", "off");
+}
+bool is_url(std::string_view text) {
+    return http::parse_url(text).has_value();
+}
+bool is_url_or_empty(std::string_view text) {
+    return text.empty() || is_url(text);
+}
+bool is_provider_name(std::string_view text) {
+    return !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+               c == '-';
+    });
+}
+bool is_kind(std::string_view text) {
+    return one_of(text, "anthropic-messages", "openai-chat");
+}
+bool is_stream(std::string_view text) {
+    return one_of(text, "always", "as_asked");
+}
+bool is_api_version(std::string_view text) {
+    return one_of(text, "2023-06-01", "2026-10-21");
+}
+bool is_model_name(std::string_view text) {
+    const std::size_t slash = text.find('/');
+    return slash != std::string_view::npos && slash > 0 && slash + 1 < text.size();
+}
+
+constexpr std::string_view secret_forms = R"("env:NAME", "file:PATH" or the secret itself)";
+
+// A captureless lambda per member: the address of the value inside its struct.
+#define SLOT(owner, member) [](owner& it) -> Slot { return &it.member; }
+
+const std::array table = {
+    Key<Config>{.path = "listen",
+                .slot = SLOT(Config, listen),
+                .description =
+                    "Where the server listens. Port 0 takes a free one. An address that is not loopback needs "
+                    "`api_token` or `insecure`.",
+                .allowed = "HOST:PORT or [ADDRESS]:PORT",
+                .valid = is_listen},
+    Key<Config>{.path = "store",
+                .slot = SLOT(Config, store),
+                .description =
+                    "Where sessions are kept: a SQLite file (the folder is made where it is missing), or only "
+                    "in memory, to be forgotten at the end.",
+                .allowed = "sqlite:PATH or memory:",
+                .valid = is_store},
+    Key<Config>{.path = "model",
+                .slot = SLOT(Config, model),
+                .description = "The model where neither the request nor its session names one.",
+                .allowed = "PROVIDER/MODEL",
+                .default_note = "the default model of Anthropic if it has a key, else of OpenAI, else the local model"},
+    Key<Config>{.path = "system",
+                .slot = SLOT(Config, system),
+                .description = "The system text where neither the request nor its session has one. Empty: none."},
+    Key<Config>{.path = "max_tokens",
+                .slot = SLOT(Config, max_tokens),
+                .description = "The longest answer, in tokens, where the request does not say.",
+                .least = 1,
+                .most = 10'000'000},
+    Key<Config>{.path = "workers",
+                .slot = SLOT(Config, workers),
+                .description = "Threads that serve connections.",
+                .least = 1,
+                .most = 256,
+                .default_note = "one for each core"},
+    Key<Config>{.path = "log_level",
+                .slot = SLOT(Config, log_level),
+                .description = "The least important lines that are still logged.",
+                .allowed = "debug, info, warn, error or off",
+                .valid = is_level},
+    Key<Config>{.path = "insecure",
+                .slot = SLOT(Config, insecure),
+                .description = "Allows to listen on an address that is not loopback without `api_token`, and answers "
+                               "whatever `Host` a request names. Only behind something else that checks who asks."},
+    Key<Config>{.path = "api_token",
+                .slot = SLOT(Config, api_token),
+                .description = "What every request but `/healthz` and `/readyz` must bring as `Authorization: Bearer`.",
+                .allowed = secret_forms,
+                .default_note = "none"},
+    Key<Config>{.path = "cors_origins",
+                .slot = SLOT(Config, cors_origins),
+                .description =
+                    "Origins of web pages that may use the API from a browser; `*` is any. In the environment "
+                    "separated by commas.",
+                .default_note = "none: CORS is off"},
+
+    Key<Config>{.path = "deadlines.connect_ms",
+                .slot = SLOT(Config, deadlines.connect),
+                .description = "To reach a provider: name look-up, connection, TLS.",
+                .least = 1,
+                .most = day_ms},
+    Key<Config>{.path = "deadlines.first_token_ms",
+                .slot = SLOT(Config, deadlines.first_token),
+                .description = "From the request to the first token of the answer. Pings do not count; a token of "
+                               "thinking does.",
+                .least = 1,
+                .most = day_ms},
+    Key<Config>{.path = "deadlines.between_tokens_ms",
+                .slot = SLOT(Config, deadlines.between_tokens),
+                .description = "From one token to the next.",
+                .least = 1,
+                .most = day_ms},
+    Key<Config>{.path = "deadlines.turn_ms",
+                .slot = SLOT(Config, deadlines.turn),
+                .description = "For a whole turn.",
+                .least = 1,
+                .most = day_ms},
+
+    Key<Config>{.path = "limits.body_bytes",
+                .slot = SLOT(Config, limits.body_bytes),
+                .description = "The largest request body; beyond it 413.",
+                .least = 1,
+                .most = gibibyte},
+    Key<Config>{.path = "limits.connections",
+                .slot = SLOT(Config, limits.connections),
+                .description = "Connections open at once; further ones are answered 503 and closed.",
+                .least = 1,
+                .most = 1'000'000},
+    Key<Config>{.path = "limits.queue_per_session",
+                .slot = SLOT(Config, limits.queue_per_session),
+                .description = "Turns that may wait for a session's running one; beyond it 409.",
+                .least = 0,
+                .most = 10'000},
+    Key<Config>{.path = "limits.queue_wait_ms",
+                .slot = SLOT(Config, limits.queue_wait),
+                .description = "The longest that a turn waits for its session's earlier ones; then 409.",
+                .least = 1,
+                .most = day_ms},
+    Key<Config>{.path = "limits.answer_bytes",
+                .slot = SLOT(Config, limits.answer_bytes),
+                .description = "The largest answer of a model; a turn that goes beyond it fails.",
+                .least = 1'024,
+                .most = gibibyte},
+
+    Key<Config>{.path = "shutdown.grace_ms",
+                .slot = SLOT(Config, shutdown_grace),
+                .description = "How long running turns may go on after SIGTERM or SIGINT before they are closed as "
+                               "interrupted.",
+                .least = 0,
+                .most = day_ms},
+
+    Key<Config>{.path = "local_model.base_url",
+                .slot = SLOT(Config, local_model.base_url),
+                .description =
+                    "An OpenAI-compatible server on this machine, which becomes the provider `local`. Set by "
+                    "`./dev run`.",
+                .allowed = "an http or https URL",
+                .valid = is_url_or_empty,
+                .default_note = "none"},
+    Key<Config>{.path = "local_model.name",
+                .slot = SLOT(Config, local_model.name),
+                .description = "The id of its model.",
+                .default_note = "none"},
+    Key<Config>{.path = "local_model.health_url",
+                .slot = SLOT(Config, local_model.health_url),
+                .description = "Answers 200 once the model is loaded; until then `/readyz` says 503 and turns wait.",
+                .allowed = "an http or https URL",
+                .valid = is_url_or_empty,
+                .default_note = "none: it is taken for ready"},
+    Key<Config>{.path = "local_model.context_window",
+                .slot = SLOT(Config, local_model.context_window),
+                .description = "Tokens of prompt and answer together.",
+                .most = 1'000'000'000,
+                .default_note = "asked from the server"},
+    Key<Config>{.path = "local_model.first_token_ms",
+                .slot = SLOT(Config, local_model.first_token),
+                .description = "Its `first_token_ms`: a model without a graphics card reads its prompt slowly.",
+                .least = 1,
+                .most = day_ms},
+};
+
+const std::array provider_table = {
+    Key<ProviderConfig>{.path = "name",
+                        .slot = SLOT(ProviderConfig, name),
+                        .description = "What stands before the slash in `model`. An entry of the name of a built-in "
+                                       "provider (`anthropic`, `openai`, `local`) replaces it.",
+                        .allowed = "letters, digits and ._-",
+                        .valid = is_provider_name,
+                        .default_note = "must be set"},
+    Key<ProviderConfig>{.path = "kind",
+                        .slot = SLOT(ProviderConfig, kind),
+                        .description = "The API that it speaks.",
+                        .allowed = "anthropic-messages or openai-chat",
+                        .valid = is_kind,
+                        .default_note = "must be set"},
+    Key<ProviderConfig>{.path = "base_url",
+                        .slot = SLOT(ProviderConfig, base_url),
+                        .description = "`/v1/messages` (anthropic-messages) or `/chat/completions` (openai-chat) is "
+                                       "appended.",
+                        .allowed = "an http or https URL",
+                        .valid = is_url,
+                        .default_note = "`https://api.anthropic.com` or `https://api.openai.com/v1`, by kind"},
+    Key<ProviderConfig>{.path = "api_key",
+                        .slot = SLOT(ProviderConfig, api_key),
+                        .description = "The key. One that stands in the file itself earns a warning.",
+                        .allowed = secret_forms,
+                        .default_note = "none is sent"},
+    Key<ProviderConfig>{.path = "stream",
+                        .slot = SLOT(ProviderConfig, stream),
+                        .description =
+                            "`always` asks the model to stream whatever the client asked: stalls, cancels and "
+                            "partial answers need it. `as_asked` passes the client's choice on.",
+                        .allowed = "always or as_asked",
+                        .valid = is_stream},
+    Key<ProviderConfig>{.path = "api_version",
+                        .slot = SLOT(ProviderConfig, api_version),
+                        .description = "anthropic-messages only: the version of the API. The older one is proven by "
+                                       "recordings of the real API; the newer one only by its documentation.",
+                        .allowed = "2023-06-01 or 2026-10-21",
+                        .valid = is_api_version},
+    Key<ProviderConfig>{.path = "deadlines.connect_ms",
+                        .slot = SLOT(ProviderConfig, connect_limit),
+                        .description = "For this provider, in place of the general one.",
+                        .least = 1,
+                        .most = day_ms,
+                        .default_note = "that of `[deadlines]`"},
+    Key<ProviderConfig>{.path = "deadlines.first_token_ms",
+                        .slot = SLOT(ProviderConfig, first_token_limit),
+                        .description = "For this provider, in place of the general one.",
+                        .least = 1,
+                        .most = day_ms,
+                        .default_note = "that of `[deadlines]`"},
+    Key<ProviderConfig>{.path = "deadlines.between_tokens_ms",
+                        .slot = SLOT(ProviderConfig, between_tokens_limit),
+                        .description = "For this provider, in place of the general one.",
+                        .least = 1,
+                        .most = day_ms,
+                        .default_note = "that of `[deadlines]`"},
+};
+
+const std::array model_table = {
+    Key<ModelConfig>{.path = "name",
+                     .slot = SLOT(ModelConfig, name),
+                     .description = "The model.",
+                     .allowed = "PROVIDER/MODEL",
+                     .valid = is_model_name,
+                     .default_note = "must be set"},
+    Key<ModelConfig>{.path = "context_window",
+                     .slot = SLOT(ModelConfig, context_window),
+                     .description =
+                         "Tokens of prompt and answer together, in place of what is shipped for known models "
+                         "and 128000 for unknown ones.",
+                     .least = 64,
+                     .most = 1'000'000'000,
+                     .default_note = "must be set"},
+};
+
+#undef SLOT
+
+std::string quoted(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        switch (c) {
+            case '"':
+                out += "\\\"";
+                break;
+            case '\\':
+                out += "\\\\";
+                break;
+            case '\n':
+                out += "\\n";
+                break;
+            case '\r':
+                out += "\\r";
+                break;
+            case '\t':
+                out += "\\t";
+                break;
+            default:
+                if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+                    out += fmt::format("\\u{:04X}", static_cast<unsigned char>(c));
+                } else {
+                    out += c;
+                }
+        }
+    }
+    return out + '"';
+}
+
+struct Formatter {
+    std::string operator()(const std::string* text) const { return quoted(*text); }
+    std::string operator()(const std::int64_t* number) const { return std::to_string(*number); }
+    std::string operator()(const bool* flag) const { return *flag ? "true" : "false"; }
+    std::string operator()(const base::Milliseconds* time) const { return std::to_string(time->count()); }
+    std::string operator()(const std::optional<base::Milliseconds>* time) const {
+        return *time ? std::to_string((*time)->count()) : "\"\"";
+    }
+    std::string operator()(const base::Secret* secret) const { return secret->empty() ? "\"\"" : "\"***\""; }
+    std::string operator()(const std::vector<std::string>* texts) const {
+        std::string out = "[";
+        for (const std::string& text : *texts) {
+            if (out.size() > 1) out += ", ";
+            out += quoted(text);
+        }
+        return out + "]";
+    }
+};
+
+}  // namespace
+
+std::span<const Key<Config>> config_keys() {
+    return table;
+}
+std::span<const Key<ProviderConfig>> provider_keys() {
+    return provider_table;
+}
+std::span<const Key<ModelConfig>> model_keys() {
+    return model_table;
+}
+
+std::string environment_name(std::string_view path) {
+    std::string name = "TERTULIA_";
+    for (const char c : path) name += c == '.' ? '_' : (c >= 'a' && c <= 'z') ? static_cast<char>(c - 'a' + 'A') : c;
+    return name;
+}
+
+std::string format_value(const Slot& slot) {
+    return std::visit(Formatter{}, slot);
+}
+
+template <class Owner>
+std::string allowed_values(const Key<Owner>& key) {
+    Owner owner;
+    const Slot slot = key.slot(owner);
+    if (std::holds_alternative<bool*>(slot)) return "true or false";
+    if (std::holds_alternative<std::vector<std::string>*>(slot)) return "an array of strings";
+    if (!key.allowed.empty()) return std::string(key.allowed);
+    if (std::holds_alternative<std::string*>(slot)) return "a string";
+    const bool is_time = !std::holds_alternative<std::int64_t*>(slot);
+    return fmt::format("a whole number{} from {} to {}", is_time ? " of milliseconds" : "", key.least, key.most);
+}
+
+template std::string allowed_values(const Key<Config>&);
+template std::string allowed_values(const Key<ProviderConfig>&);
+template std::string allowed_values(const Key<ModelConfig>&);
+
+}  // namespace tertulia::app

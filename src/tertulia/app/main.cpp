@@ -1,0 +1,145 @@
+// The program: reads the command line and runs the command.
+
+#include <fmt/format.h>
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+
+#include <iostream>
+
+#include "tertulia/app/config_document.h"
+#include "tertulia/app/config_loader.h"
+#include "tertulia/app/serve.h"
+#include "tertulia/cli/chat_command.h"
+
+namespace {
+
+using namespace tertulia;
+
+constexpr int exit_usage = 2;
+
+app::Environment read_environment() {
+    app::Environment environment;
+    for (char** entry = environ; *entry; ++entry) {
+        const std::string_view text(*entry);
+        const std::size_t equals = text.find('=');
+        if (equals != std::string_view::npos) environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return environment;
+}
+
+// The options that set a key of the configuration, with what was given.
+struct ConfigOptions {
+    std::string config_file;
+    std::string listen, store, model, workers, log_level;
+    bool insecure = false;
+
+    void add_to(CLI::App& command) {
+        command.add_option("--config", config_file, "The configuration file (docs/configuration.md)")
+            ->type_name("FILE");
+        command.add_option("--listen", listen, "Where to listen; port 0 takes a free one")->type_name("HOST:PORT");
+        command.add_option("--store", store, "Where sessions are kept: sqlite:PATH or memory:")->type_name("STORE");
+        command.add_option("--model", model, "The model where a request names none")->type_name("PROVIDER/MODEL");
+        command.add_option("--workers", workers, "Threads that serve connections")->type_name("N");
+        command.add_option("--log-level", log_level, "debug, info, warn, error or off")->type_name("LEVEL");
+        command.add_flag("--insecure", insecure, "Listen on any address without api_token, answer any Host");
+    }
+
+    app::CommandLine command_line(const CLI::App& command) const {
+        app::CommandLine line;
+        if (command.count("--config") > 0) line.config_file = config_file;
+        const auto add = [&](const char* path, const char* flag, const std::string& text) {
+            if (command.count(flag) > 0) line.values.push_back({path, flag, text});
+        };
+        add("listen", "--listen", listen);
+        add("store", "--store", store);
+        add("model", "--model", model);
+        add("workers", "--workers", workers);
+        add("log_level", "--log-level", log_level);
+        add("insecure", "--insecure", "true");
+        return line;
+    }
+};
+
+// Prints why not, where the configuration is wrong.
+std::optional<app::LoadedConfig> load(const ConfigOptions& options, const CLI::App& command,
+                                      const app::Environment& environment) {
+    auto loaded = app::load_config(options.command_line(command), environment);
+    if (loaded) return std::move(*loaded);
+    fmt::print(stderr, "tertulia: {}\n", loaded.error().message);
+    return std::nullopt;
+}
+
+int check_config(const app::LoadedConfig& loaded) {
+    fmt::print("{}", app::describe(loaded));
+    std::fflush(stdout);
+    for (const std::string& warning : loaded.warnings) fmt::print(stderr, "warning: {}\n", warning);
+    const auto servable = app::check_servable(loaded.config);
+    if (!servable) fmt::print(stderr, "`tertulia serve` would refuse this: {}\n", servable.error().message);
+    return 0;
+}
+
+int chat(cli::ChatOptions options, const std::string& token, const app::Environment& environment) {
+    const auto from_environment = environment.find("TERTULIA_API_TOKEN");
+    if (!token.empty()) {
+        options.token = base::Secret(token);
+    } else if (from_environment != environment.end()) {
+        options.token = base::Secret(from_environment->second);
+    }
+    options.interactive = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    return cli::run_chat(options, std::cin, std::cout, std::cerr);
+}
+
+int run(int argc, char** argv) {
+    CLI::App program("Tertulia, a conversation server between your users and AI APIs");
+    program.name("tertulia");
+    program.set_version_flag("--version", "tertulia " TERTULIA_VERSION);
+    program.require_subcommand(1);
+
+    ConfigOptions options;
+    CLI::App& serve = *program.add_subcommand("serve", "Run the server");
+    options.add_to(serve);
+
+    cli::ChatOptions chat_options;
+    std::string token;
+    CLI::App& chat_command = *program.add_subcommand("chat", "Chat in the terminal with a running server");
+    chat_command.add_option("--url", chat_options.url, "The server's address")->capture_default_str();
+    chat_command.add_option("--session", chat_options.session_id, "The session to resume")->type_name("ID");
+    chat_command.add_option("--model", chat_options.model, "The model to ask")->type_name("PROVIDER/MODEL");
+    chat_command.add_option("--token", token,
+                            "The server's api_token (default: TERTULIA_API_TOKEN of the environment)");
+
+    ConfigOptions checked;
+    bool document = false;
+    CLI::App& check = *program.add_subcommand(
+        "check-config",
+        "Print the configuration that results, with the source of each value, and what is wrong with it");
+    checked.add_to(check);
+    check.add_flag("--document", document, "Print docs/configuration.md instead");
+
+    try {
+        program.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return program.exit(error) == 0 ? 0 : exit_usage;
+    }
+
+    const app::Environment environment = read_environment();
+    if (chat_command) return chat(chat_options, token, environment);
+    if (check && document) {
+        fmt::print("{}", app::configuration_document());
+        return 0;
+    }
+    const auto loaded = serve ? load(options, serve, environment) : load(checked, check, environment);
+    if (!loaded) return exit_usage;
+    return serve ? app::serve(*loaded) : check_config(*loaded);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& bug) {
+        fmt::print(stderr, "tertulia: a bug: {}\n", bug.what());
+        return 1;
+    }
+}

@@ -1,0 +1,135 @@
+#include "tertulia/app/worker_set.h"
+
+#include <boost/asio/post.hpp>
+#include <future>
+
+#include "tertulia/app/config_loader.h"
+#include "tertulia/app/make_provider.h"
+
+namespace tertulia::app {
+namespace {
+
+constexpr std::chrono::seconds closing_time{2};
+
+sessions::SessionSettings session_settings(const Config& config) {
+    return {.default_model = config.model,
+            .default_system = config.system,
+            .max_tokens = config.max_tokens,
+            .turn_limit = config.deadlines.turn,
+            .queue_limit = config.limits.queue_wait,
+            .answer_bytes = static_cast<std::size_t>(config.limits.answer_bytes)};
+}
+
+api::ApiSettings api_settings(const Config& config) {
+    const auto address = parse_listen(config.listen);
+    return {.api_token = config.api_token,
+            .check_host = address && address->is_loopback() && config.api_token.empty() && !config.insecure,
+            .cors_origins = config.cors_origins};
+}
+
+// Runs `what` on the worker's thread and waits for it here.
+template <class Function>
+void on_worker(async::Worker& worker, Function what) {
+    std::promise<void> done;
+    boost::asio::post(worker.executor(), [&] {
+        what();
+        done.set_value();
+    });
+    done.get_future().wait();
+}
+
+}  // namespace
+
+WorkerSet::WorkerSet(SharedParts shared)
+    : shared_(shared), worker_([&log = shared.log](const std::string& what) { log.error("bug", {{"what", what}}); }) {
+    client_.emplace(worker_.executor());
+    models_.emplace();
+    sessions_.emplace(sessions::SessionService::Parts{.store = shared_.store,
+                                                      .registry = shared_.registry,
+                                                      .models = *models_,
+                                                      .limits = shared_.limits,
+                                                      .tasks = worker_.tasks(),
+                                                      .executor = worker_.executor(),
+                                                      .clock = shared_.clock,
+                                                      .random = shared_.random,
+                                                      .log = shared_.log,
+                                                      .metrics = shared_.metrics},
+                      session_settings(shared_.config));
+    api_.emplace(api::Api::Parts{.sessions = *sessions_,
+                                 .readiness = shared_.local_readiness,
+                                 .random = shared_.random,
+                                 .log = shared_.log,
+                                 .metrics = shared_.metrics,
+                                 .clock = shared_.clock},
+                 api_settings(shared_.config));
+    server_.emplace(worker_.executor(), worker_.tasks(), api_->router(), server_options());
+}
+
+WorkerSet::~WorkerSet() = default;
+
+http::ServerOptions WorkerSet::server_options() {
+    http::ServerOptions options;
+    options.body_limit = static_cast<std::size_t>(shared_.config.limits.body_bytes);
+    options.max_connections =
+        static_cast<std::size_t>(std::max<std::int64_t>(1, shared_.config.limits.connections / shared_.config.workers));
+    options.random = &shared_.random;
+    api_->hook_into(options);
+    return options;
+}
+
+base::Result<void> WorkerSet::add_providers() {
+    for (const ProviderConfig& config : shared_.config.providers) {
+        auto entry = make_provider(config, shared_.config.deadlines, *client_, shared_.clock);
+        if (!entry) return std::unexpected(entry.error());
+        if (config.name == "local") entry->readiness = &shared_.local_readiness;
+        models_->add(config.name, std::move(*entry));
+    }
+    models_->set_default_provider(default_provider(shared_.config));
+    return {};
+}
+
+void WorkerSet::start(int number) {
+    worker_.start("worker-" + std::to_string(number));
+    started_ = true;
+}
+
+base::Result<void> WorkerSet::listen(const boost::asio::ip::tcp::endpoint& endpoint) {
+    base::Result<void> result;
+    on_worker(worker_, [&] { result = server_->listen(endpoint); });
+    return result;
+}
+
+void WorkerSet::stop_accepting() {
+    if (!started_) return;
+    on_worker(worker_, [this] { server_->stop_accepting(); });
+}
+
+bool WorkerSet::stop(base::Deadline deadline) {
+    if (!started_) return true;
+    const auto join = [this](base::Deadline until) {
+        bool all = false;
+        worker_.run_until_done([](async::TaskGroup& tasks, base::Deadline until, bool& all) -> async::Task<void> {
+            all = co_await tasks.join(until);
+        }(worker_.tasks(), until, all));
+        return all;
+    };
+    bool all_ended = join(deadline);
+    if (!all_ended) {
+        on_worker(worker_, [this] { server_->close_connections(); });
+        all_ended = join(base::Deadline::after(closing_time));
+    }
+    if (!all_ended) return false;
+    // On the worker's own thread, since each of them belongs to it.
+    on_worker(worker_, [this] {
+        server_.reset();
+        api_.reset();
+        sessions_.reset();
+        models_.reset();
+        client_.reset();
+        worker_.context().stop();
+    });
+    worker_.join();
+    return true;
+}
+
+}  // namespace tertulia::app

@@ -1,0 +1,76 @@
+// Everything that exists once per worker.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <memory>
+#include <optional>
+
+#include "tertulia/api/api.h"
+#include "tertulia/app/config.h"
+#include "tertulia/async/worker.h"
+#include "tertulia/base/clock.h"
+#include "tertulia/base/error.h"
+#include "tertulia/base/random.h"
+#include "tertulia/http/client.h"
+#include "tertulia/http/server.h"
+#include "tertulia/models/model_directory.h"
+#include "tertulia/models/model_limits.h"
+#include "tertulia/models/readiness.h"
+#include "tertulia/sessions/session_service.h"
+#include "tertulia/sessions/store.h"
+#include "tertulia/sessions/turn_registry.h"
+#include "tertulia/telemetry/log.h"
+#include "tertulia/telemetry/metrics.h"
+
+namespace tertulia::app {
+
+/// What all workers share: thread-safe, and outlives them. Value.
+struct SharedParts {
+    const Config& config;
+    sessions::SessionStore& store;
+    sessions::TurnRegistry& registry;
+    models::ModelLimits& limits;
+    models::Readiness& local_readiness;
+    const base::Clock& clock;
+    base::Random& random;
+    const telemetry::Log& log;
+    telemetry::Metrics& metrics;
+};
+
+/// A worker with its HTTP server and client, its providers and services, wired but not started. Its methods are for the
+/// main thread.
+class WorkerSet {
+  public:
+    explicit WorkerSet(SharedParts shared);
+    ~WorkerSet();
+    WorkerSet(const WorkerSet&) = delete;
+
+    /// Makes the providers; before `start`. invalid_request: an address that is none.
+    base::Result<void> add_providers();
+    void start(int number);
+    base::Result<void> listen(const boost::asio::ip::tcp::endpoint& endpoint);
+
+    async::Worker& worker() { return worker_; }
+    http::Client& client() { return *client_; }
+
+    /// No new connections; those that are open are closed after the answer they wait for. Nothing, where not started.
+    void stop_accepting();
+    /// Gives answers that are on their way until `deadline`, closes what is still open, and ends the thread. False: a
+    /// task would not end, and so nothing may be destroyed.
+    bool stop(base::Deadline deadline);
+
+  private:
+    http::ServerOptions server_options();
+
+    SharedParts shared_;
+    async::Worker worker_;
+    bool started_ = false;
+    // Made before the thread starts, destroyed on it.
+    std::optional<http::Client> client_;
+    std::optional<models::ModelDirectory> models_;
+    std::optional<sessions::SessionService> sessions_;
+    std::optional<api::Api> api_;
+    std::optional<http::Server> server_;
+};
+
+}  // namespace tertulia::app
