@@ -1,0 +1,14 @@
+// Percent-encoding (RFC 3986 2.1).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tertulia::http {
+
+/// `text` decoded; nothing where a `%` is not followed by two hex digits, or where a NUL would result.
+/// `plus_is_space`: as forms and queries write it.
+std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
+
+}  // namespace tertulia::http
