@@ -9,8 +9,8 @@
 
 namespace tertulia::async {
 
-/// Watches the deadlines of a worker's connections without a timer for each: a coarse tick looks at all of them, so that
-/// one that is more than a tick away fires at most a tick late; a nearer one fires in time. Setting and clearing a
+/// Watches the deadlines of a worker's connections without a timer for each: a coarse tick looks at all of them, so
+/// that one that is more than a tick away fires at most a tick late; a nearer one fires in time. Setting and clearing a
 /// deadline costs a store. While none is set for long, no timer runs. One per worker.
 class Sweeper {
   public:

@@ -1,0 +1,50 @@
+// One connection to another server.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "tertulia/async/sweeper.h"
+#include "tertulia/async/task.h"
+#include "tertulia/base/clock.h"
+#include "tertulia/base/error.h"
+#include "tertulia/http/tls.h"
+#include "tertulia/http/transport.h"
+
+namespace tertulia::http {
+
+/// A socket, with TLS where the scheme wants it, whose waits have deadlines and can be broken off. Holds no buffers.
+/// Used by one task at a time. One per worker.
+class ClientConnection {
+  public:
+    ClientConnection(async::Executor executor, async::Sweeper& sweeper);
+    ClientConnection(const ClientConnection&) = delete;
+
+    /// Connects to one address. Errors: timed_out, upstream_unavailable (the message says why).
+    async::Task<base::Result<void>> connect(Tcp::endpoint endpoint, base::Deadline deadline);
+    async::Task<base::Result<void>> start_tls(const TlsContext& context, std::string host, base::Deadline deadline);
+
+    async::Task<base::Result<void>> write(std::string_view bytes, base::Deadline deadline);
+    /// What is there, as soon as something is; 0 at the end of the connection.
+    async::Task<base::Result<std::size_t>> read(std::span<char> buffer, base::Deadline deadline);
+
+    /// Closes it: a wait that is under way, and everything after it, ends with unavailable, "stopped".
+    void abort();
+    /// Is it open, with nothing to read? (For one that was idle.)
+    bool is_quiet();
+
+  private:
+    async::Task<base::Result<void>> wait(Socket::wait_type what, base::Deadline deadline);
+    std::unexpected<base::Error> broken() const;
+    void close();
+
+    Socket socket_;
+    std::unique_ptr<TlsSession> tls_;
+    async::Sweeper::Entry deadline_;
+    bool timed_out_ = false;
+    bool stopped_ = false;
+};
+
+}  // namespace tertulia::http
