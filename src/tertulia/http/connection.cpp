@@ -1,0 +1,268 @@
+#include "tertulia/http/connection.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <boost/asio/redirect_error.hpp>
+#include <cerrno>
+
+#include "tertulia/http/exchange.h"
+
+namespace tertulia::http {
+namespace {
+
+using async::Task;
+
+// How long, and for how many bytes, a client is listened to that has been told to go: closing with unread bytes would
+// reset the connection, and the client would not see the answer.
+constexpr base::Milliseconds linger_limit{2000};
+constexpr std::size_t linger_bytes = 8 * 1024 * 1024;
+
+base::SteadyTime now() {
+    return std::chrono::steady_clock::now();
+}
+
+RequestLimits request_limits(const ServerOptions& options) {
+    RequestLimits limits;
+    limits.body = options.body_limit;
+    return limits;
+}
+
+}  // namespace
+
+Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket)
+    : core_(std::move(core)),
+      socket_(std::move(socket)),
+      parser_(request_limits(core_->options)),
+      deadline_(core_->sweeper, [this] {
+          timed_out_ = true;
+          boost::system::error_code ignored;
+          socket_.cancel(ignored);
+      }) {
+    core_->connections.insert(this);
+}
+
+Connection::~Connection() {
+    core_->connections.erase(this);
+}
+
+void Connection::close() {
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+}
+
+Task<void> Connection::run(std::shared_ptr<Connection> self, bool crowded) {
+    if (!crowded) {
+        co_await self->serve();
+    } else {
+        const base::Error error{.code = base::Errc::unavailable,
+                                .message = "There are too many connections. Try again."};
+        co_await self->refuse(error, nullptr);
+    }
+    self->close();
+}
+
+Task<void> Connection::serve() {
+    enter(Phase::idle);
+    for (;;) {
+        if (!pending_.empty()) {
+            const std::string held = std::move(pending_);
+            pending_.clear();
+            if (!co_await take(held)) co_return;
+            continue;
+        }
+        if (!co_await wait_readable()) co_return;
+        const IoResult io = receive(socket_.native_handle(), core_->scratch.data(), core_->scratch.size());
+        if (io.state == IoResult::State::want_read) continue;
+        if (io.state != IoResult::State::done) co_return;
+        if (!co_await take({core_->scratch.data(), io.bytes})) co_return;
+    }
+}
+
+Task<bool> Connection::wait_readable() {
+    idle_ = phase_ == Phase::idle;
+    if (idle_ && core_->draining) co_return false;
+    boost::system::error_code error;
+    if (!timed_out_)
+        co_await socket_.async_wait(Socket::wait_read, boost::asio::redirect_error(async::use_task, error));
+    idle_ = false;
+    if (timed_out_ && phase_ != Phase::idle && socket_.is_open()) {
+        const base::Error late{
+            .code = base::Errc::timed_out, .message = "The request did not come in time.", .status = 408};
+        Request request = parser_.take();
+        co_await refuse(late, request.method.empty() ? nullptr : &request);
+    }
+    co_return !error && !timed_out_;
+}
+
+void Connection::enter(Phase phase) {
+    phase_ = phase;
+    const ServerOptions& options = core_->options;
+    switch (phase) {
+        case Phase::idle:
+            deadline_.set(base::Deadline(now() + options.idle_limit));
+            break;
+        case Phase::head:
+            began_at_ = now();
+            deadline_.set(base::Deadline(began_at_ + options.head_limit));
+            break;
+        case Phase::body:
+            deadline_.set(base::Deadline(now() + options.body_time_limit));
+            break;
+        case Phase::busy:
+            deadline_.clear();
+            break;
+    }
+}
+
+Task<bool> Connection::take(std::string_view bytes) {
+    std::string
+        held;  // what is left of `bytes` is copied before anything is awaited: others use the scratch buffer too
+    for (;;) {
+        if (phase_ == Phase::idle && !bytes.empty()) began_at_ = now();
+        auto step = parser_.feed(bytes);
+        if (step && *step == RequestParser::Step::head) {
+            enter(Phase::body);
+            request_id_ = base::make_id('r', *core_->options.random);
+            if (core_->options.admit) {
+                if (auto admitted = core_->options.admit(parser_.request()); !admitted)
+                    step = std::unexpected(std::move(admitted.error()));
+            }
+        }
+        if (!step) {
+            enter(Phase::busy);
+            Request request = parser_.take();
+            co_await refuse(step.error(), request.method.empty() ? nullptr : &request);
+            co_return false;
+        }
+        switch (*step) {
+            case RequestParser::Step::need_more:
+                if (parser_.has_begun() && phase_ == Phase::idle) enter(Phase::head);
+                co_return true;
+            case RequestParser::Step::head:
+                if (parser_.expects_continue()) {
+                    held = std::string(bytes);
+                    bytes = held;
+                    static constexpr std::array<std::string_view, 1> go_on{"HTTP/1.1 100 Continue\r\n\r\n"};
+                    if (!co_await send(go_on)) co_return false;
+                    enter(Phase::body);
+                }
+                break;
+            case RequestParser::Step::complete: {
+                enter(Phase::busy);
+                std::string rest(bytes);
+                const bool goes_on = co_await handle(parser_.take());
+                pending_ = std::move(rest);
+                enter(Phase::idle);
+                co_return goes_on;
+            }
+        }
+    }
+}
+
+Task<bool> Connection::handle(Request request) {
+    request.id = std::move(request_id_);
+    const ServerOptions& options = core_->options;
+    Exchange exchange(*this, &request, parser_.keep_alive(), parser_.is_http_1_0());
+    const Router::Match match = core_->router.find(request);
+    base::Error error;
+    bool failed = false;
+    if (match.route) {
+        try {
+            co_await match.route->handler(request, exchange);
+            if (!exchange.started()) error.message = "The request was not answered.";
+        } catch (const std::exception& e) {
+            if (options.on_bug) options.on_bug(e.what());
+            error.message = "Something went wrong here. It has been noted.";
+        }
+        failed = !error.message.empty();
+    } else {
+        failed = true;
+        if (match.allow.empty())
+            error = {.code = base::Errc::not_found, .message = "There is nothing at this path."};
+        else
+            error = {.code = base::Errc::invalid_request, .message = "Use one of: " + match.allow + ".", .status = 405};
+        error.title = match.allow.empty() ? "" : "Method not allowed";
+    }
+    if (failed && !exchange.started()) {
+        Response response = options.on_error(error, &request);
+        if (!match.allow.empty()) response.headers.add("Allow", match.allow);
+        co_await exchange.respond(std::move(response));
+    }
+    if (options.on_answered)
+        options.on_answered(request,
+                            {.status = exchange.status(),
+                             .body_bytes = exchange.body_bytes(),
+                             .duration = std::chrono::duration_cast<std::chrono::microseconds>(now() - began_at_),
+                             .complete = exchange.is_complete()});
+    co_return exchange.is_complete() && exchange.keep_alive();
+}
+
+// Answers what cannot be served, and takes leave.
+Task<void> Connection::refuse(const base::Error& error, Request* request) {
+    timed_out_ = false;
+    if (request) {
+        request->id = request_id_.empty() ? base::make_id('r', *core_->options.random) : std::move(request_id_);
+        request_id_.clear();
+    }
+    Exchange exchange(*this, request, false, false);
+    if (!co_await exchange.respond(core_->options.on_error(error, request))) co_return;
+    if (request && core_->options.on_answered)
+        core_->options.on_answered(
+            *request, {.status = exchange.status(),
+                       .body_bytes = exchange.body_bytes(),
+                       .duration = std::chrono::duration_cast<std::chrono::microseconds>(now() - began_at_),
+                       .complete = true});
+    co_await linger();
+}
+
+Task<void> Connection::linger() {
+    boost::system::error_code error;
+    socket_.shutdown(Socket::shutdown_send, error);
+    phase_ = Phase::idle;  // a deadline that passes is the end, without an answer
+    deadline_.set(base::Deadline(now() + linger_limit));
+    for (std::size_t count = 0; count < linger_bytes && !error;) {
+        co_await socket_.async_wait(Socket::wait_read, boost::asio::redirect_error(async::use_task, error));
+        if (error || timed_out_ || !socket_.is_open()) co_return;
+        const IoResult io = receive(socket_.native_handle(), core_->scratch.data(), core_->scratch.size());
+        if (io.state == IoResult::State::want_read) continue;
+        if (io.state != IoResult::State::done) co_return;
+        count += io.bytes;
+    }
+}
+
+Task<bool> Connection::send(std::span<const std::string_view> parts) {
+    std::array<iovec, 4> vectors;
+    std::size_t count = 0;
+    for (const std::string_view part : parts)
+        if (!part.empty()) vectors[count++] = {const_cast<char*>(part.data()), part.size()};
+    iovec* first = vectors.data();
+    while (count > 0) {
+        msghdr message{};
+        message.msg_iov = first;
+        message.msg_iovlen = count;
+        ssize_t sent = socket_.is_open() ? ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL) : -1;
+        if (sent < 0) {
+            if (!socket_.is_open()) co_return false;
+            if (errno == EINTR) continue;
+            if (errno != EAGAIN && errno != EWOULDBLOCK) co_return false;
+            timed_out_ = false;
+            deadline_.set(base::Deadline(now() + core_->options.write_limit));
+            boost::system::error_code error;
+            co_await socket_.async_wait(Socket::wait_write, boost::asio::redirect_error(async::use_task, error));
+            deadline_.clear();
+            if (error || timed_out_) co_return false;
+            continue;
+        }
+        for (; count > 0 && static_cast<std::size_t>(sent) >= first->iov_len; --count)
+            sent -= static_cast<ssize_t>((first++)->iov_len);
+        if (count > 0) {
+            first->iov_base = static_cast<char*>(first->iov_base) + sent;
+            first->iov_len -= static_cast<std::size_t>(sent);
+        }
+    }
+    co_return true;
+}
+
+}  // namespace tertulia::http

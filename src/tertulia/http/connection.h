@@ -1,0 +1,60 @@
+// One connection of a client of ours.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "tertulia/async/sweeper.h"
+#include "tertulia/http/request_parser.h"
+#include "tertulia/http/server_core.h"
+#include "tertulia/http/transport.h"
+
+namespace tertulia::http {
+
+/// Reads requests, has them handled one after the other, and closes. One per worker.
+class Connection {
+  public:
+    Connection(std::shared_ptr<ServerCore> core, Socket socket);
+    ~Connection();
+    Connection(const Connection&) = delete;
+
+    /// The life of a connection; `crowded`: there are too many, so this one is only told so.
+    static async::Task<void> run(std::shared_ptr<Connection> self, bool crowded);
+
+    /// Sends all of `parts` in as few writes as the kernel allows (one, as a rule). False: the connection is broken, or
+    /// the client took nothing for `write_limit`.
+    async::Task<bool> send(std::span<const std::string_view> parts);
+
+    /// Waits it for a request of which nothing has come yet?
+    bool is_idle() const { return idle_; }
+    void close();
+
+    ServerCore& core() { return *core_; }
+
+  private:
+    enum class Phase { idle, head, body, busy };
+
+    async::Task<void> serve();
+    /// Feeds what has come to the parser and handles what is complete. False: no more requests.
+    async::Task<bool> take(std::string_view bytes);
+    async::Task<bool> handle(Request request);
+    async::Task<void> refuse(const base::Error& error, Request* request);
+    async::Task<void> linger();
+    async::Task<bool> wait_readable();
+    void enter(Phase phase);
+
+    std::shared_ptr<ServerCore> core_;
+    Socket socket_;
+    RequestParser parser_;
+    async::Sweeper::Entry deadline_;
+    std::string pending_;  // of the next request, when it came with the one before
+    std::string request_id_;
+    base::SteadyTime began_at_{};
+    Phase phase_ = Phase::idle;
+    bool idle_ = false;
+    bool timed_out_ = false;
+};
+
+}  // namespace tertulia::http

@@ -1,0 +1,54 @@
+// The answer to one request, as it goes to the socket.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "tertulia/http/connection.h"
+#include "tertulia/http/response_writer.h"
+
+namespace tertulia::http {
+
+/// Belongs to the connection's task. One per worker.
+class Exchange final : public ResponseWriter {
+  public:
+    /// `request`: null where not even the head could be read. Both outlive this.
+    Exchange(Connection& connection, const Request* request, bool keep_alive, bool http_1_0)
+        : connection_(connection),
+          request_(request),
+          keep_alive_(keep_alive),
+          http_1_0_(http_1_0),
+          to_head_(request && request->method == "HEAD") {}
+
+    async::Task<bool> respond(Response response) override;
+    async::Task<bool> start_stream(Response response) override;
+    async::Task<bool> write(std::string_view bytes) override;
+    async::Task<bool> finish() override;
+    bool started() const override { return state_ != State::fresh; }
+
+    /// Was the whole answer sent, so that the connection may go on?
+    bool is_complete() const { return state_ == State::done; }
+    bool keep_alive() const { return keep_alive_; }
+    int status() const { return status_; }
+    std::uint64_t body_bytes() const { return body_bytes_; }
+
+  private:
+    enum class State { fresh, streaming, done, broken };
+
+    std::string head(Response& response, bool has_length);
+    bool settle(bool sent, State next);
+
+    Connection& connection_;
+    const Request* request_;
+    bool keep_alive_;
+    bool http_1_0_;
+    bool to_head_;
+    State state_ = State::fresh;
+    int status_ = 0;
+    std::uint64_t body_bytes_ = 0;
+};
+
+/// `Not Found`, ...; empty for a status without a registered phrase.
+std::string_view reason_phrase(int status);
+
+}  // namespace tertulia::http
