@@ -1,0 +1,222 @@
+#include "tertulia/providers/openai_chat_wire.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tertulia/base/json.h"
+#include "tertulia/providers/json_reading.h"
+#include "tertulia/providers/provider_error_json.h"
+
+namespace tertulia::providers {
+namespace {
+
+using chat::AnswerEvents;
+using chat::StopReason;
+using models::Attempt;
+using Kind = AnswerEvents::Kind;
+
+// The dialect has no numbered blocks: these are the places of its members in an answer.
+constexpr std::uint32_t thinking_block = 0;
+constexpr std::uint32_t text_block = 1;
+constexpr std::uint32_t refusal_block = 2;
+constexpr std::uint32_t first_call_block = 3;
+
+void append_message(std::string& out, std::string_view role, std::string_view text) {
+    if (out.back() != '[') out += ',';
+    out += R"({"role":)";
+    base::append_json_string(out, role);
+    out += R"(,"content":)";
+    base::append_json_string(out, text);
+    out += '}';
+}
+
+StopReason to_stop_reason(std::string_view reason) {
+    if (reason == "length") return StopReason::max_tokens;
+    if (reason == "tool_calls" || reason == "function_call") return StopReason::tool_use;
+    if (reason == "content_filter") return StopReason::refusal;
+    return StopReason::end_turn;  // "stop", and reasons not known: the answer is whole
+}
+
+// OpenAI's counts include what Usage keeps apart: prompt_tokens the cached ones, completion_tokens the reasoning.
+chat::Usage to_usage(const dom::object& usage) {
+    std::int64_t read = 0, write = 0, reasoning = 0;
+    if (const auto details = object_in(usage, "prompt_tokens_details")) {
+        read = count_in(*details, "cached_tokens").value_or(0);
+        write = count_in(*details, "cache_write_tokens").value_or(0);
+    } else {
+        read = count_in(usage, "prompt_cache_hit_tokens").value_or(0);  // DeepSeek
+    }
+    if (const auto details = object_in(usage, "completion_tokens_details"))
+        reasoning = count_in(*details, "reasoning_tokens").value_or(0);
+    const std::int64_t prompt = count_in(usage, "prompt_tokens").value_or(0);
+    const std::int64_t completion = count_in(usage, "completion_tokens").value_or(0);
+    return {.input = std::max<std::int64_t>(prompt - read - write, 0),
+            .cache_read = read,
+            .cache_write = write,
+            .output = std::max<std::int64_t>(completion - reasoning, 0),
+            .reasoning = reasoning};
+}
+
+void read_usage(const dom::object& holder, AnswerEvents& into) {
+    if (const auto usage = object_in(holder, "usage"); usage && usage->size() > 0) into.usage = to_usage(*usage);
+}
+
+// `content` is a text, or (some compatible servers) a list of parts.
+void add_content(const dom::object& message, AnswerEvents& into) {
+    if (const auto text = text_in(message, "content"); text && !text->empty()) into.add(Kind::text, text_block, *text);
+    const auto parts = array_in(message, "content");
+    if (!parts) return;
+    for (const dom::element element : *parts) {
+        dom::object part;
+        if (element.get(part) == simdjson::SUCCESS && text_or(part, "type") == "text")
+            if (const std::string_view text = text_or(part, "text"); !text.empty())
+                into.add(Kind::text, text_block, text);
+    }
+}
+
+}  // namespace
+
+std::string build_openai_chat_body(const models::ModelRequest& request, bool is_openai) {
+    std::string out = R"({"messages":[)";
+    if (!request.system.empty()) append_message(out, "system", request.system);
+    for (const chat::Message& message : request.messages)
+        if (const std::string text = chat::text_of(message.content); !text.empty())
+            append_message(out, to_string(message.role), text);
+    out += R"(],"model":)";
+    base::append_json_string(out, request.model);
+    if (request.max_tokens > 0)
+        out += fmt::format(R"(,"{}":{})", is_openai ? "max_completion_tokens" : "max_tokens", request.max_tokens);
+    if (request.temperature) out += fmt::format(R"(,"temperature":{})", *request.temperature);
+    if (!request.stop.empty()) {
+        out += R"(,"stop":[)";
+        for (const std::string& stop : request.stop) {
+            if (&stop != &request.stop.front()) out += ',';
+            base::append_json_string(out, stop);
+        }
+        out += ']';
+    }
+    if (request.stream) {
+        out += R"(,"stream":true,"stream_options":{"include_usage":true)";
+        if (is_openai) out += R"(,"include_obfuscation":false)";
+        out += '}';
+    }
+    return out += '}';
+}
+
+http::Headers openai_chat_headers(const base::Secret& key, std::string_view host) {
+    http::Headers headers;
+    headers.add("content-type", "application/json");
+    headers.add("accept", "application/json, text/event-stream");
+    headers.add("accept-encoding", "gzip");
+    if (!key.empty()) {
+        headers.add("authorization", "Bearer " + key.reveal());
+        if (host.ends_with(".azure.com")) headers.add("api-key", key.reveal());
+    }
+    return headers;
+}
+
+Attempt<void> OpenAiChatReader::read_event(const dom::element& event, AnswerEvents& into) {
+    const dom::object chunk = event;
+    if (const auto error = something_in(chunk, "error"))
+        return std::unexpected(in_band_failure(to_provider_error(*error), key()));
+    if (const auto choices = array_in(chunk, "choices")) {
+        for (const dom::element element : *choices) {
+            dom::object choice;
+            if (element.get(choice) != simdjson::SUCCESS) return broken("The provider sent a malformed event.");
+            if (count_in(choice, "index").value_or(0) != 0) continue;
+            dom::element delta;
+            if (choice.at_key("delta").get(delta) == simdjson::SUCCESS && delta.is_object()) read_message(delta, into);
+            if (const auto reason = text_in(choice, "finish_reason"); reason && !reason->empty())
+                stop_reason_ = to_stop_reason(*reason);
+        }
+    }
+    read_usage(chunk, into);
+    if (const auto groq = object_in(chunk, "x_groq")) read_usage(*groq, into);
+    return {};
+}
+
+void OpenAiChatReader::read_message(const dom::element& element, AnswerEvents& into) {
+    const dom::object message = element;
+    for (std::string_view name : {"reasoning_content", "reasoning"}) {
+        const std::string_view text = text_or(message, name);
+        if (text.empty()) continue;
+        into.add(Kind::thinking, thinking_block, text);
+        break;  // servers that send both mean the same text
+    }
+    add_content(message, into);
+    if (const std::string_view text = text_or(message, "refusal"); !text.empty())
+        into.add(Kind::refusal, refusal_block, text);
+    if (const auto calls = array_in(message, "tool_calls")) {
+        std::int64_t place = 0;
+        for (const dom::element item : *calls) {
+            dom::object call;
+            dom::element function;
+            if (item.get(call) == simdjson::SUCCESS && call.at_key("function").get(function) == simdjson::SUCCESS &&
+                function.is_object())
+                read_call(count_in(call, "index").value_or(place), text_or(call, "id"), function, into);
+            ++place;
+        }
+    }
+    dom::element function;  // the form before tool_calls
+    if (message.at_key("function_call").get(function) == simdjson::SUCCESS && function.is_object())
+        read_call(0, "", function, into);
+}
+
+void OpenAiChatReader::read_call(std::int64_t index, std::string_view id, const dom::element& element,
+                                 AnswerEvents& into) {
+    const dom::object function = element;
+    // The newest call of this index; another id under the same index (seen at compatible servers) is another call.
+    auto call = std::find_if(calls_.rbegin(), calls_.rend(), [&](const Call& c) { return c.index == index; });
+    if (call == calls_.rend() || (!id.empty() && id != call->id)) {
+        calls_.push_back({index, std::string(id), first_call_block + static_cast<std::uint32_t>(calls_.size())});
+        call = calls_.rbegin();
+        into.add(Kind::tool_call, call->block, text_or(function, "name"), id);
+    }
+    if (const auto arguments = text_in(function, "arguments")) {
+        if (!arguments->empty()) into.add(Kind::tool_arguments, call->block, *arguments);
+    } else if (dom::element object;
+               function.at_key("arguments").get(object) == simdjson::SUCCESS && object.is_object()) {
+        into.add(Kind::tool_arguments, call->block, simdjson::minify(object));
+    }
+}
+
+Attempt<void> OpenAiChatReader::read_done(AnswerEvents& into) {
+    if (!stop_reason_) return broken("The provider ended its answer without a finish reason.");
+    finish(*stop_reason_, into);
+    return {};
+}
+
+Attempt<void> OpenAiChatReader::read_end(AnswerEvents& into) {
+    if (!stop_reason_) return broken("The provider's answer was cut off before its end.");
+    finish(*stop_reason_, into);
+    return {};
+}
+
+Attempt<void> OpenAiChatReader::read_whole(const dom::element& element, AnswerEvents& into) {
+    const dom::object body = element;
+    if (const auto error = something_in(body, "error"))
+        return std::unexpected(in_band_failure(to_provider_error(*error), key()));
+    const auto choices = array_in(body, "choices");
+    std::optional<dom::object> lowest;
+    std::int64_t lowest_index = 0;
+    if (choices) {
+        for (const dom::element item : *choices) {
+            dom::object choice;
+            if (item.get(choice) != simdjson::SUCCESS) continue;
+            const std::int64_t index = count_in(choice, "index").value_or(0);
+            if (lowest && index >= lowest_index) continue;
+            lowest = choice;
+            lowest_index = index;
+        }
+    }
+    const auto reason = lowest ? text_in(*lowest, "finish_reason") : std::nullopt;
+    if (!reason) return broken("The provider's answer has no choice or no finish reason.");
+    dom::element message;
+    if (lowest->at_key("message").get(message) == simdjson::SUCCESS && message.is_object()) read_message(message, into);
+    read_usage(body, into);
+    finish(to_stop_reason(*reason), into);
+    return {};
+}
+
+}  // namespace tertulia::providers

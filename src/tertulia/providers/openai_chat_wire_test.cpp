@@ -1,0 +1,248 @@
+#include "tertulia/providers/openai_chat_wire.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/reader_outcome.h"
+
+namespace tertulia::providers {
+namespace {
+
+using base::Errc;
+using chat::ContentBlock;
+using chat::StopReason;
+using chat::Text;
+using chat::Thinking;
+using chat::ToolCall;
+using chat::Usage;
+using models::FailureKind;
+using support::ReaderOutcome;
+using testing::HasSubstr;
+using testing::Not;
+using Blocks = std::vector<ContentBlock>;
+
+std::string stream(std::initializer_list<std::string_view> events) {
+    std::string body;
+    for (const std::string_view event : events) {
+        body += "data: ";
+        body += event;
+        body += "\n\n";
+    }
+    return body;
+}
+
+// Reads it whole, in two pieces at every cut and in single bytes: the same outcome every time.
+ReaderOutcome read(std::string_view body, std::string_view content_type = "text/event-stream") {
+    const ReaderOutcome whole = support::read_answer(openai_chat_kind, content_type, body);
+    for (std::size_t cut = 1; cut < body.size(); ++cut) {
+        const ReaderOutcome two = support::read_answer(openai_chat_kind, content_type, body, {cut});
+        if (two != whole) {
+            EXPECT_EQ(two, whole) << "cut at " << cut;
+            break;
+        }
+    }
+    EXPECT_EQ(support::read_answer(openai_chat_kind, content_type, body, support::every_byte(body)), whole);
+    return whole;
+}
+
+constexpr std::string_view role =
+    R"({"choices":[{"index":0,"delta":{"role":"assistant","content":null,"refusal":null},"finish_reason":null}],"usage":null})";
+constexpr std::string_view hello =
+    R"({"choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":null}],"obfuscation":"xx"})";
+constexpr std::string_view finished = R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})";
+constexpr std::string_view usage =
+    R"({"choices":[],"usage":{"prompt_tokens":20,"completion_tokens":9,"prompt_tokens_details":{"cached_tokens":12,"cache_write_tokens":3},"completion_tokens_details":{"reasoning_tokens":4}}})";
+
+TEST(OpenAiChatReader, reads_text_usage_and_stop_reason) {
+    const ReaderOutcome outcome = read(stream(
+        {R"({"choices":[],"prompt_filter_results":[]})", role, hello,
+         R"({"choices":[{"index":0,"delta":{"content":" \u00e9\ud83d\ude00 ü"}}]})", finished, usage, "[DONE]"}));
+    EXPECT_EQ(outcome.blocks, Blocks{Text{"Hello \xc3\xa9\xf0\x9f\x98\x80 \xc3\xbc"}});
+    EXPECT_EQ(outcome.usage, (Usage{.input = 5, .cache_read = 12, .cache_write = 3, .output = 5, .reasoning = 4}));
+    EXPECT_EQ(outcome.stop_reason, StopReason::end_turn);
+    EXPECT_EQ(outcome.failure, std::nullopt);
+}
+
+TEST(OpenAiChatReader, a_finish_reason_suffices_where_done_is_missing) {
+    for (const std::string& body : {stream({role, hello, finished}), stream({role, hello, finished, usage}),
+                                    stream({role, hello, finished}) + "data: [DO"}) {
+        const ReaderOutcome outcome = read(body);
+        EXPECT_EQ(outcome.stop_reason, StopReason::end_turn) << body;
+        EXPECT_EQ(outcome.text(), "Hello") << body;
+    }
+}
+
+TEST(OpenAiChatReader, a_stream_without_either_is_a_failure) {
+    for (const std::string& body :
+         {std::string(), stream({role}), stream({role, hello}), stream({role, hello, "[DONE]"}),
+          stream({role, hello, usage}), stream({role, hello}) + "data: " + std::string(finished)}) {
+        const ReaderOutcome outcome = read(body);
+        EXPECT_EQ(outcome.failure, FailureKind::broken) << body;
+        EXPECT_EQ(outcome.code, Errc::upstream_unavailable) << body;
+        EXPECT_EQ(outcome.stop_reason, std::nullopt) << body;
+    }
+}
+
+TEST(OpenAiChatReader, takes_the_first_of_several_choices) {
+    const ReaderOutcome outcome =
+        read(stream({R"({"choices":[{"index":1,"delta":{"content":"other"},"finish_reason":"length"}]})", hello,
+                     R"({"choices":[{"index":1,"delta":{"content":"x"}},{"index":0,"delta":{"content":"!"}}]})",
+                     finished, "[DONE]"}));
+    EXPECT_EQ(outcome.text(), "Hello!");
+    EXPECT_EQ(outcome.stop_reason, StopReason::end_turn);
+}
+
+TEST(OpenAiChatReader, joins_tool_calls_by_their_index) {
+    const ReaderOutcome outcome = read(stream(
+        {role,
+         R"({"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"f","arguments":""}}]}}]})",
+         R"({"choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"id":"c2","type":"function","function":{"name":"g","arguments":"{}"}}]}}]})",
+         R"({"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\":"}}]}}]})",
+         R"({"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","function":{"arguments":"1}"}}]}}]})",
+         R"({"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c3","function":{"name":"h","arguments":"[]"}}]}}]})",
+         R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})", "[DONE]"}));
+    EXPECT_EQ(outcome.blocks,
+              (Blocks{ToolCall{"c1", "f", R"({"a":1})"}, ToolCall{"c2", "g", "{}"}, ToolCall{"c3", "h", "[]"}}));
+    EXPECT_EQ(outcome.stop_reason, StopReason::tool_use) << "some servers say stop";
+}
+
+TEST(OpenAiChatReader, a_refusal_is_the_answers_text) {
+    const ReaderOutcome outcome =
+        read(stream({role, R"({"choices":[{"index":0,"delta":{"refusal":"I can"}}]})",
+                     R"({"choices":[{"index":0,"delta":{"refusal":"not."}}]})", finished, "[DONE]"}));
+    EXPECT_EQ(outcome.text(), "I cannot.");
+    EXPECT_TRUE(outcome.refused);
+    EXPECT_EQ(outcome.stop_reason, StopReason::refusal);
+}
+
+TEST(OpenAiChatReader, reasoning_of_compatible_servers_is_thinking) {
+    const ReaderOutcome outcome = read(
+        stream({R"({"choices":[{"index":0,"delta":{"reasoning_content":"h","reasoning":"h"}}]})",
+                R"({"choices":[{"index":0,"delta":{"reasoning":"m"}}]})", hello, finished,
+                R"({"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,"prompt_cache_hit_tokens":4}})"}));
+    EXPECT_EQ(outcome.blocks, (Blocks{Thinking{"hm", "", std::string(openai_chat_kind)}, Text{"Hello"}}));
+    EXPECT_EQ(outcome.usage, (Usage{.input = 5, .cache_read = 4, .output = 2}));
+}
+
+TEST(OpenAiChatReader, knows_every_finish_reason) {
+    const std::pair<const char*, StopReason> table[] = {
+        {"stop", StopReason::end_turn},          {"length", StopReason::max_tokens},
+        {"tool_calls", StopReason::tool_use},    {"function_call", StopReason::tool_use},
+        {"content_filter", StopReason::refusal}, {"eos", StopReason::end_turn},
+    };
+    for (const auto& [word, reason] : table) {
+        const std::string choice = std::string(R"({"choices":[{"index":0,"finish_reason":")") + word + R"("}]})";
+        EXPECT_EQ(read(stream({choice, "[DONE]"})).stop_reason, reason) << word;
+        EXPECT_EQ(read(choice, "application/json").stop_reason, reason) << word;
+    }
+}
+
+TEST(OpenAiChatReader, an_error_inside_the_stream_is_a_failure) {
+    const struct {
+        std::string_view event;
+        FailureKind kind;
+        Errc code;
+    } table[] = {
+        {R"({"error":{"message":"The server had an error","type":"server_error","code":null}})",
+         FailureKind::overloaded, Errc::upstream_unavailable},
+        {R"({"error":"out of memory","choices":[]})", FailureKind::overloaded, Errc::upstream_unavailable},
+        {R"({"error":{"code":500,"message":"x"}})", FailureKind::overloaded, Errc::upstream_unavailable},
+        {R"({"error":{"code":400,"message":"x"}})", FailureKind::rejected, Errc::upstream_rejected},
+        {R"({"error":true})", FailureKind::overloaded, Errc::upstream_unavailable},
+    };
+    for (const auto& row : table) {
+        const ReaderOutcome outcome = read(stream({role, hello, row.event, finished, "[DONE]"}));
+        EXPECT_EQ(outcome.failure, row.kind) << row.event;
+        EXPECT_EQ(outcome.code, row.code) << row.event;
+        EXPECT_EQ(outcome.text(), "Hello") << row.event;
+    }
+    for (const std::string_view nothing : {R"({"error":null,"choices":[]})", R"({"error":{}})", R"({"error":""})",
+                                           R"({"error":false})", R"({"error":0})"})
+        EXPECT_EQ(read(stream({hello, nothing, finished, "[DONE]"})).stop_reason, StopReason::end_turn) << nothing;
+}
+
+TEST(OpenAiChatReader, a_malformed_chunk_is_a_failure_that_keeps_the_text_before_it) {
+    for (const std::string_view bad :
+         {"{\"choices\":[", "nonsense", "[]", R"({"choices":[7]})",
+          R"({"choices":[{"index":0,"delta":{"content":"\udc00"}}]})", R"({"choices":[],"unvisited":01})"}) {
+        const ReaderOutcome outcome = read(stream({hello, bad, finished, "[DONE]"}));
+        EXPECT_EQ(outcome.failure, FailureKind::broken) << bad;
+        EXPECT_EQ(outcome.text(), "Hello") << bad;
+    }
+}
+
+TEST(OpenAiChatReader, reads_a_whole_answer) {
+    const ReaderOutcome outcome =
+        read(R"({"choices":[{"index":1,"message":{"content":"other"},"finish_reason":"length"},)"
+             R"({"index":0,"message":{"role":"assistant","content":"Hi","refusal":null,"tool_calls":[)"
+             R"({"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\": 1}"}},)"
+             R"({"id":"c2","type":"function","function":{"name":"g","arguments":{"b":2}}}]},"finish_reason":"stop"}],)"
+             R"("usage":{"prompt_tokens":3,"completion_tokens":2,"prompt_tokens_details":null},"error":null})"
+             "\n",
+             "application/json; charset=utf-8");
+    EXPECT_EQ(outcome.blocks,
+              (Blocks{Text{"Hi"}, ToolCall{"c1", "f", "{\"a\": 1}"}, ToolCall{"c2", "g", "{\"b\":2}"}}));
+    EXPECT_EQ(outcome.usage, (Usage{.input = 3, .output = 2}));
+    EXPECT_EQ(outcome.stop_reason, StopReason::tool_use);
+    EXPECT_EQ(
+        read(
+            R"({"choices":[{"message":{"content":[{"type":"text","text":"a"},{"type":"x"},{"type":"text","text":"b"}]},"finish_reason":"stop"}]})",
+            "application/json")
+            .text(),
+        "ab");
+    EXPECT_EQ(
+        read(
+            R"({"choices":[{"message":{"content":null,"function_call":{"name":"f","arguments":"{}"}},"finish_reason":"function_call"}]})",
+            "application/json")
+            .blocks,
+        (Blocks{ToolCall{"", "f", "{}"}}));
+}
+
+TEST(OpenAiChatReader, what_is_no_whole_answer_is_a_failure) {
+    for (const std::string_view body : {"", "{", "[]", "<html>", "{}", R"({"choices":[]})", R"({"choices":null})",
+                                        R"({"choices":[{"index":0,"message":{"content":"x"},"finish_reason":null}]})"})
+        EXPECT_EQ(read(body, "application/json").failure, FailureKind::broken) << body;
+    EXPECT_EQ(read(R"({"error":{"message":"x"}})", "application/json").failure, FailureKind::overloaded);
+}
+
+TEST(OpenAiChatReader, the_content_type_decides_how_it_is_read) {
+    const std::string body = stream({hello, finished, "[DONE]"});
+    EXPECT_EQ(read(body, "Text/Event-Stream;charset=utf-8").text(), "Hello");
+    EXPECT_EQ(read(body, "application/json").failure, FailureKind::broken);
+}
+
+models::ModelRequest simple_request() {
+    return {.model = "gpt-x", .messages = {{chat::Role::user, {Text{"Hi"}}}}, .stream = false};
+}
+
+TEST(OpenAiChatBody, says_what_the_request_says) {
+    EXPECT_EQ(build_openai_chat_body(simple_request(), true),
+              R"({"messages":[{"role":"user","content":"Hi"}],"model":"gpt-x"})");
+    models::ModelRequest request = simple_request();
+    request.system = "Be \"brief\".";
+    request.messages.push_back(
+        {chat::Role::assistant, {Thinking{"no", "", "openai-chat"}, Text{"a"}, ToolCall{"c", "f", "{}"}, Text{"b"}}});
+    request.messages.push_back({chat::Role::user, {Text{"And?"}}});
+    request.temperature = 0.25;
+    request.stop = {"END"};
+    request.stream = true;
+    request.max_tokens = 50;
+    EXPECT_EQ(
+        build_openai_chat_body(request, false),
+        R"({"messages":[{"role":"system","content":"Be \"brief\"."},{"role":"user","content":"Hi"},{"role":"assistant","content":"ab"},{"role":"user","content":"And?"}],"model":"gpt-x","max_tokens":50,"temperature":0.25,"stop":["END"],"stream":true,"stream_options":{"include_usage":true}})");
+    const std::string own = build_openai_chat_body(request, true);
+    EXPECT_THAT(own, HasSubstr(R"("max_completion_tokens":50)"));
+    EXPECT_THAT(own, Not(HasSubstr(R"("max_tokens")")));
+    EXPECT_THAT(own, HasSubstr(R"("stream_options":{"include_usage":true,"include_obfuscation":false})"));
+}
+
+TEST(OpenAiChatHeaders, carry_the_key) {
+    const http::Headers headers = openai_chat_headers(base::Secret("k"), "api.openai.com");
+    EXPECT_EQ(headers.get("authorization"), "Bearer k");
+    EXPECT_EQ(headers.find("api-key"), nullptr);
+    EXPECT_EQ(openai_chat_headers(base::Secret("k"), "x.openai.azure.com").get("api-key"), "k");
+    EXPECT_EQ(openai_chat_headers(base::Secret(), "127.0.0.1").find("authorization"), nullptr);
+}
+
+}  // namespace
+}  // namespace tertulia::providers

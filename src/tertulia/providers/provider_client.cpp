@@ -1,0 +1,120 @@
+#include "tertulia/providers/provider_client.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "tertulia/providers/provider_error.h"
+
+namespace tertulia::providers {
+namespace {
+
+using base::Deadline;
+using base::Errc;
+using models::Attempt;
+using models::Failure;
+using models::FailureKind;
+
+// How much of an error's body is read, and for how long: what matters is in its first lines.
+constexpr std::size_t max_error_body = 64 * 1024;
+constexpr std::chrono::seconds error_body_limit{5};
+
+// What follows the terminal event is the end of the chunked body, in the same packet as a rule. Waiting a moment for it
+// keeps the connection for the next turn; waiting longer would hold up the answer.
+constexpr std::chrono::milliseconds drain_limit{50};
+
+Failure to_failure(base::Error error, const base::Secret& key, const std::stop_token& stop) {
+    error.message = quotable(error.message, key);
+    if (stop.stop_requested()) return {FailureKind::stopped, {.code = Errc::unavailable, .message = "stopped"}};
+    if (error.code == Errc::timed_out) return {FailureKind::timed_out, std::move(error)};
+    if (error.code == Errc::invalid_request) {
+        error.code = Errc::upstream_rejected;
+        return {FailureKind::rejected, std::move(error)};
+    }
+    error.code = Errc::upstream_unavailable;
+    return {FailureKind::broken, std::move(error)};
+}
+
+class HttpAnswerStream : public models::AnswerStream {
+  public:
+    HttpAnswerStream(std::unique_ptr<http::ClientResponse> response, std::unique_ptr<WireReader> reader,
+                     base::Secret key, std::stop_token stop)
+        : response_(std::move(response)), reader_(std::move(reader)), key_(std::move(key)), stop_(std::move(stop)) {}
+
+    async::Task<Attempt<void>> next(chat::AnswerEvents& into, Deadline deadline) override {
+        into.clear();
+        if (failure_) co_return std::unexpected(*failure_);
+        while (!into.has_progress()) {
+            const base::Result<std::string_view> bytes = co_await response_->read(deadline);
+            if (stop_.stop_requested()) co_return std::unexpected(to_failure({}, key_, stop_));
+            if (!bytes) {
+                // Where the terminal event was optional, a cut behind it takes nothing away.
+                if (bytes.error().code == Errc::upstream_unavailable && reader_->end(false, into))
+                    co_return Attempt<void>{};
+                co_return std::unexpected(to_failure(bytes.error(), key_, stop_));
+            }
+            if (bytes->empty()) co_return reader_->end(true, into);
+            if (Attempt<void> read = reader_->feed(*bytes, into); !read) {
+                if (into.events().empty()) co_return read;
+                failure_ = std::move(read.error());  // what stood before it goes first
+            }
+        }
+        if (reader_->finished()) co_await drain();
+        co_return Attempt<void>{};
+    }
+
+  private:
+    async::Task<void> drain() {
+        const Deadline deadline = Deadline::after(drain_limit);
+        while (!response_->is_complete()) {
+            const base::Result<std::string_view> bytes = co_await response_->read(deadline);
+            if (!bytes || bytes->empty()) break;
+        }
+    }
+
+    std::unique_ptr<http::ClientResponse> response_;
+    std::unique_ptr<WireReader> reader_;
+    base::Secret key_;
+    std::stop_token stop_;
+    std::optional<Failure> failure_;
+};
+
+async::Task<std::string> read_error_body(http::ClientResponse& response, Deadline deadline) {
+    deadline = deadline.earlier(Deadline::after(error_body_limit));
+    std::string body;
+    while (body.size() < max_error_body) {
+        const base::Result<std::string_view> bytes = co_await response.read(deadline);
+        if (!bytes || bytes->empty()) break;
+        body += *bytes;
+    }
+    co_return body;
+}
+
+}  // namespace
+
+http::Url append_path(http::Url base, std::string_view path) {
+    const std::size_t query = std::min(base.target.find('?'), base.target.size());
+    std::size_t end = query;
+    while (end > 0 && base.target[end - 1] == '/') --end;
+    base.target.replace(end, query - end, path);
+    return base;
+}
+
+async::Task<Attempt<std::unique_ptr<models::AnswerStream>>> open_answer(http::Client& client, const base::Clock& clock,
+                                                                        http::ClientRequest request, base::Secret key,
+                                                                        MakeReader make_reader, std::stop_token stop,
+                                                                        Deadline deadline) {
+    base::Result<std::unique_ptr<http::ClientResponse>> sent = co_await client.send(std::move(request), stop, deadline);
+    if (!sent) co_return std::unexpected(to_failure(std::move(sent.error()), key, stop));
+    std::unique_ptr<http::ClientResponse> response = std::move(*sent);
+    if (response->status < 200 || response->status > 299) {
+        const std::string body = co_await read_error_body(*response, deadline);
+        if (stop.stop_requested()) co_return std::unexpected(to_failure({}, key, stop));
+        co_return std::unexpected(read_error(response->status, response->headers, body, key, clock.wall_us()));
+    }
+    std::unique_ptr<WireReader> reader = make_reader(response->headers.get("content-type"));
+    co_return std::make_unique<HttpAnswerStream>(std::move(response), std::move(reader), std::move(key),
+                                                 std::move(stop));
+}
+
+}  // namespace tertulia::providers

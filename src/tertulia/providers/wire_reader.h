@@ -1,0 +1,69 @@
+// The common half of every provider's answer reader.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "tertulia/base/secret.h"
+#include "tertulia/chat/answer_events.h"
+#include "tertulia/http/sse_parser.h"
+#include "tertulia/models/provider.h"
+
+namespace simdjson::dom {
+class element;
+class parser;
+}  // namespace simdjson::dom
+
+namespace tertulia::providers {
+
+/// Reads the body of an answer with status 200, whose bytes are fed as they come, cut anywhere. It goes by the answer's
+/// content type: `text/event-stream` is read as a stream of JSON events, everything else as one JSON value (collected
+/// up to `max_body`). No I/O, no clock. After a failure, or once `finished()`, nothing more is read. One per worker.
+class WireReader {
+  public:
+    static constexpr std::size_t max_body = std::size_t(16) << 20;
+
+    virtual ~WireReader();
+
+    /// Adds what `bytes` complete to `into`. What stood before a failure in the same bytes is in `into` all the same.
+    models::Attempt<void> feed(std::string_view bytes, chat::AnswerEvents& into);
+
+    /// The body ended. `whole`: as its framing (Content-Length, last chunk) says. Without the provider's terminal event
+    /// it is a failure (FailureKind::broken).
+    models::Attempt<void> end(bool whole, chat::AnswerEvents& into);
+
+    /// Did the terminal event come?
+    bool finished() const { return finished_; }
+
+  protected:
+    WireReader(std::string_view content_type, base::Secret key);
+
+    /// One event of a stream.
+    virtual models::Attempt<void> read_event(const simdjson::dom::element& event, chat::AnswerEvents& into) = 0;
+    /// An event of a stream that says `[DONE]`.
+    virtual models::Attempt<void> read_done(chat::AnswerEvents& into) = 0;
+    /// A stream ended without its terminal event.
+    virtual models::Attempt<void> read_end(chat::AnswerEvents& into) = 0;
+    /// A whole answer.
+    virtual models::Attempt<void> read_whole(const simdjson::dom::element& body, chat::AnswerEvents& into) = 0;
+
+    void finish(chat::StopReason reason, chat::AnswerEvents& into) {
+        into.finish = reason;
+        finished_ = true;
+    }
+    const base::Secret& key() const { return key_; }
+
+  private:
+    models::Attempt<void> take(std::string_view data, chat::AnswerEvents& into);
+
+    base::Secret key_;  // made `***` wherever an error text repeats it
+    bool is_stream_;
+    bool finished_ = false;
+    http::SseParser sse_;
+    std::string body_;
+    std::unique_ptr<simdjson::dom::parser> parser_;
+};
+
+}  // namespace tertulia::providers
