@@ -94,13 +94,15 @@ stay() {
     local status ended=''
     while true; do
         status=0
-        wait -n -p ended "$server_pid" ${model_pid:+"$model_pid"} || status=$?
+        # Bash's own word on a killed job names our whole command line; ours is below.
+        wait -n -p ended "$server_pid" ${model_pid:+"$model_pid"} 2>/dev/null || status=$?
         ended=${ended:-} # unset when a signal cut the wait; the trap has passed that on
         if [[ -n $model_pid && $ended == "$model_pid" ]]; then
             say "The model server ended (status $status); no turn can be answered until ./dev run is started again. Its last lines:"
             tail -n 8 "$model_folder/server.log" >&2 || true
             model_pid=''
         elif [[ $ended == "$server_pid" ]]; then
+            ((status <= 128)) || say "The server was killed (signal $((status - 128)))."
             break
         fi
     done
