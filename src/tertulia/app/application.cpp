@@ -106,6 +106,20 @@ void Application::log_start() const {
                           {"workers", config_.workers}});
 }
 
+void Application::publish_gauges() {
+    WorkerSet::Connections all;
+    for (const auto& worker : workers_) {
+        const WorkerSet::Connections counted = worker->connections();
+        all.clients += counted.clients;
+        all.idle_upstream += counted.idle_upstream;
+    }
+    metrics_.set_gauge("tertulia_connections", "Connections of clients", static_cast<double>(all.clients));
+    metrics_.set_gauge("tertulia_upstream_idle_connections", "Connections to providers that wait in the pools",
+                       static_cast<double>(all.idle_upstream));
+    metrics_.set_gauge("tertulia_turns_claimed", "Turns that run or wait for their session",
+                       static_cast<double>(registry_.size()));
+}
+
 void Application::close() {
     registry_.close();
     stop_local_model_.request_stop();

@@ -27,6 +27,9 @@ class Application {
     /// `HOST:PORT` (after `start`).
     const std::string& address() const { return address_; }
 
+    /// Brings the metrics that are states, not counts, up to date.
+    void publish_gauges();
+
     /// No new connections and no new turns.
     void close();
     /// How many turns run or wait.

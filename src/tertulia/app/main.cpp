@@ -4,11 +4,13 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <iostream>
 
 #include "tertulia/app/config_document.h"
 #include "tertulia/app/config_loader.h"
 #include "tertulia/app/serve.h"
+#include "tertulia/base/nearest_name.h"
 #include "tertulia/cli/chat_command.h"
 
 namespace {
@@ -116,6 +118,14 @@ int run(int argc, char** argv) {
     checked.add_to(check);
     check.add_flag("--document", document, "Print docs/configuration.md instead");
 
+    constexpr std::string_view commands[] = {"serve", "chat", "check-config"};
+    if (argc > 1 && argv[1][0] != '-' && std::ranges::find(commands, argv[1]) == std::end(commands)) {
+        // CLI11 would only say that a subcommand is required.
+        const std::string_view nearest = base::nearest_name(argv[1], commands);
+        fmt::print(stderr, "tertulia: unknown command \"{}\"{} (see `tertulia --help`)\n", argv[1],
+                   nearest.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", nearest));
+        return exit_usage;
+    }
     try {
         program.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -19,6 +19,8 @@ constexpr int exit_refused = 1;
 // Answers that are complete but not yet with their clients, and turns that were told to end, get this long.
 constexpr base::Milliseconds last_answers = 3s;
 
+constexpr base::Milliseconds between_gauges = 2s;
+
 // What the second signal does: whatever still goes on is found as interrupted at the next start.
 [[noreturn]] void end_at_once() {
     std::_Exit(exit_refused);
@@ -60,7 +62,10 @@ int serve(const LoadedConfig& loaded) {
     std::fflush(stdout);
 
     std::optional<int> signal;
-    while (!signal) signal = signals.wait(1h);
+    while (!signal) {
+        application->publish_gauges();
+        signal = signals.wait(between_gauges);
+    }
     log.info("stopping", {{"signal", *signal}, {"turns", application->turns()}});
     application->close();
     if (!wait_for_turns(*application, signals, config.shutdown_grace)) {

@@ -99,6 +99,12 @@ base::Result<void> WorkerSet::listen(const boost::asio::ip::tcp::endpoint& endpo
     return result;
 }
 
+WorkerSet::Connections WorkerSet::connections() {
+    Connections counted;
+    on_worker(worker_, [&] { counted = {server_->connections(), client_->idle_connections()}; });
+    return counted;
+}
+
 void WorkerSet::stop_accepting() {
     if (!started_) return;
     on_worker(worker_, [this] { server_->stop_accepting(); });

@@ -53,6 +53,12 @@ class WorkerSet {
     async::Worker& worker() { return worker_; }
     http::Client& client() { return *client_; }
 
+    struct Connections {
+        std::size_t clients = 0;        ///< of clients to us
+        std::size_t idle_upstream = 0;  ///< of ours to providers, waiting in the pool
+    };
+    Connections connections();
+
     /// No new connections; those that are open are closed after the answer they wait for. Nothing, where not started.
     void stop_accepting();
     /// Gives answers that are on their way until `deadline`, closes what is still open, and ends the thread. False: a
