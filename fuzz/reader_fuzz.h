@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "tertulia/base/secret.h"
 #include "tertulia/base/utf8.h"
 #include "tertulia/chat/message_builder.h"
 #include "tertulia/models/provider.h"
