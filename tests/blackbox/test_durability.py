@@ -10,7 +10,7 @@ from client import Closed
 from fake_upstream import Gate
 from harness import ServerCase, wait_for
 
-CLIENTS, ROUNDS = 20, 4
+CLIENTS, ROUNDS = 20, 6
 
 
 class Client(threading.Thread):
