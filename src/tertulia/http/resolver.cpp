@@ -50,7 +50,8 @@ bool init_library() {
 
 class Resolver::Impl : public std::enable_shared_from_this<Impl> {
   public:
-    explicit Impl(async::Executor executor) : executor_(executor), timer_(executor) {}
+    Impl(async::Executor executor, std::string name_servers)
+        : executor_(executor), name_servers_(std::move(name_servers)), timer_(executor) {}
     ~Impl() { close(); }
 
     std::shared_ptr<Query> find(const std::string& host) {
@@ -111,9 +112,11 @@ class Resolver::Impl : public std::enable_shared_from_this<Impl> {
         options.sock_state_cb = &Impl::on_socket_state;
         options.sock_state_cb_data = this;
         const int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
-        if (ares_init_options(&channel_, &options, mask) == ARES_SUCCESS) return true;
-        channel_ = nullptr;
-        return false;
+        if (ares_init_options(&channel_, &options, mask) != ARES_SUCCESS) {
+            channel_ = nullptr;
+            return false;
+        }
+        return name_servers_.empty() || ares_set_servers_ports_csv(channel_, name_servers_.c_str()) == ARES_SUCCESS;
     }
 
     static void on_answer(void* argument, int status, int, ares_addrinfo* result) {
@@ -192,6 +195,7 @@ class Resolver::Impl : public std::enable_shared_from_this<Impl> {
     }
 
     async::Executor executor_;
+    std::string name_servers_;
     ares_channel channel_ = nullptr;
     std::unordered_map<int, std::shared_ptr<Descriptor>> descriptors_;
     std::unordered_map<std::string, std::shared_ptr<Query>> queries_;
@@ -202,7 +206,8 @@ class Resolver::Impl : public std::enable_shared_from_this<Impl> {
     bool closing_ = false;
 };
 
-Resolver::Resolver(async::Executor executor) : impl_(std::make_shared<Impl>(executor)) {}
+Resolver::Resolver(async::Executor executor, std::string name_servers)
+    : impl_(std::make_shared<Impl>(executor, std::move(name_servers))) {}
 Resolver::~Resolver() {
     impl_->close();
 }

@@ -20,7 +20,8 @@ class Resolver {
   public:
     using Addresses = std::vector<boost::asio::ip::address>;
 
-    explicit Resolver(async::Executor executor);
+    /// `name_servers`: `address:port`, separated by commas; empty: the system's.
+    explicit Resolver(async::Executor executor, std::string name_servers = {});
     ~Resolver();
     Resolver(const Resolver&) = delete;
 
