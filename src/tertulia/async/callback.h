@@ -20,9 +20,9 @@ Task<T> await_callback(std::move_only_function<void(std::move_only_function<void
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(T)>(
         [executor, &start](auto handler) {
             start([executor, work = asio::make_work_guard(executor), handler = std::move(handler)](T value) mutable {
-                asio::post(executor, [handler = std::move(handler), value = std::move(value)]() mutable {
-                    std::move(handler)(std::move(value));
-                });
+                // The guard goes along: let go of here, on the caller's thread, it could outlive the worker.
+                asio::post(executor, [work = std::move(work), handler = std::move(handler),
+                                      value = std::move(value)]() mutable { std::move(handler)(std::move(value)); });
             });
         },
         use_task);
