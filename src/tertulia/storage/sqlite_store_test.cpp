@@ -65,6 +65,19 @@ TEST_F(SqliteStoreTest, what_was_written_is_there_after_reopening) {
     EXPECT_EQ(run(store->open({"local", "s"}, 9, no_limit)).value().value().header.message_count, 2);
 }
 
+TEST_F(SqliteStoreTest, what_was_acknowledged_is_in_the_files_at_that_moment) {
+    auto store = open();
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1), "hello"))));
+    // As after a crash: the database and its log, nothing tidied up.
+    const std::string copy = folder / "copy.db";
+    std::filesystem::copy_file(path, copy);
+    std::filesystem::copy_file(path + "-wal", copy + "-wal");
+    const auto other = SqliteStore::open({.path = copy}, silent);
+    ASSERT_TRUE(other) << other.error().message;
+    EXPECT_EQ(run((*other)->open({"local", "s"}, 9, no_limit)).value().value().newest.at(0).content, "hello");
+    EXPECT_EQ(run((*other)->close_interrupted(0)).value(), 1);
+}
+
 TEST_F(SqliteStoreTest, a_conversation_can_be_read_with_plain_sqlite) {
     auto store = open();
     ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1), "hello"))));
