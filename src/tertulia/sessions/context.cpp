@@ -103,8 +103,8 @@ base::Result<Context> ContextBuilder::finish(std::int64_t total_messages) const 
         context.messages.push_back(turns_[i].answer);
     }
     context.messages.push_back(new_message_);
-    context.messages_sent = static_cast<std::int64_t>(shown) * 2;
-    context.messages_left_out = std::max<std::int64_t>(0, total_messages - context.messages_sent);
+    context.messages_sent = static_cast<std::int64_t>(context.messages.size());
+    context.messages_left_out = std::max<std::int64_t>(0, total_messages - static_cast<std::int64_t>(shown) * 2);
     context.plain_tokens = base_tokens_ + tokens;
     context.estimated_tokens = corrected(context.plain_tokens);
     if (overflowed_)

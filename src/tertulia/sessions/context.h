@@ -28,7 +28,7 @@ struct ContextBudget {
 struct Context {
     /// Oldest first, the new message last.
     std::vector<chat::Message> messages;
-    /// Of the session's stored messages: shown, and not.
+    /// How many go, the new one included; how many of the session's stored messages do not.
     std::int64_t messages_sent = 0;
     std::int64_t messages_left_out = 0;
     /// Of system text, messages_sent and the new message; corrected and uncorrected.

@@ -50,7 +50,7 @@ TEST(Context, ShowsTheWholeHistoryWhereItFits) {
     history.add_turn("My name is Ada.", "Hello Ada.");
     const auto chosen = choose(history, "Be brief.", "What is my name?", {.tokens = 1000});
     EXPECT_EQ(texts(*chosen.context), (std::vector<std::string>{"My name is Ada.", "Hello Ada.", "What is my name?"}));
-    EXPECT_EQ(chosen.context->messages_sent, 2);
+    EXPECT_EQ(chosen.context->messages_sent, 3);
     EXPECT_EQ(chosen.context->messages_left_out, 0);
     EXPECT_EQ(chosen.context->from, "");
 }
@@ -136,7 +136,7 @@ TEST(Context, AnyHistoryGivesAValidRequestWithinTheBudget) {
         }
         EXPECT_EQ(chat::text_of(context.messages.back().content), message);
         if (context.messages.size() > 1) EXPECT_LE(context.estimated_tokens, budget.tokens);
-        EXPECT_EQ(context.messages_sent + context.messages_left_out,
+        EXPECT_EQ(context.messages_sent - 1 + context.messages_left_out,
                   static_cast<std::int64_t>(history.messages.size()));
     }
 }

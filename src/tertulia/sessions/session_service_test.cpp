@@ -76,7 +76,7 @@ TEST_F(SessionServiceTest, ATurnAddsTwoMessagesAndTheNextOneRemembersThem) {
         const auto second = co_await say("s", "What is my name?");
         EXPECT_EQ(second->message, "3 messages, the last: What is my name?");
         EXPECT_EQ(second->conversation_length, 4);
-        EXPECT_EQ(second->messages_sent, 2);
+        EXPECT_EQ(second->messages_sent, 3);
         EXPECT_EQ(provider_->requests.back().system, "Be kind.");
         const auto stored = co_await history("s");
         EXPECT_EQ(stored.size(), 4u);

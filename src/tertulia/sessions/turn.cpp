@@ -141,7 +141,7 @@ async::Task<Turn::Problem> Turn::choose_context() {
 }
 
 std::optional<models::ModelRequest> Turn::with_less_context() {
-    if (context_.messages_sent == 0) return std::nullopt;
+    if (context_.messages.size() == 1) return std::nullopt;
     ContextBudget less = budget_;
     less.tokens = context_.estimated_tokens / 2;
     less.known = false;
