@@ -96,6 +96,8 @@ int run(int argc, char** argv) {
     program.name("tertulia");
     program.set_version_flag("--version", "tertulia " TERTULIA_VERSION);
     program.require_subcommand(1);
+    // Scripts add options behind those of others: the last one holds.
+    program.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 
     ConfigOptions options;
     CLI::App& serve = *program.add_subcommand("serve", "Run the server");
