@@ -93,10 +93,12 @@ class Bench:
         """`store`: "memory" or "sqlite"; the database is new each time and on the disk of the build folder."""
         config = self.work_dir / f"{store}.toml"
         config.write_text(TERTULIA_CONFIG.format(mock=mock.url))
-        folder = self.work_dir / "db"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        where = "memory:" if store == "memory" else f"sqlite:{folder / 'bench.db'}"
+        where = "memory:"
+        if store == "sqlite":
+            folder = self.work_dir / "db"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            where = f"sqlite:{folder / 'bench.db'}"
         command = [str(self.binary), "serve", "--listen", "127.0.0.1:0", "--store", where, "--workers", "1",
                    "--log-level", "warn", "--config", str(config)]
         return Server(f"tertulia ({store})", command, self.server_cpu, self.work_dir / f"tertulia-{store}.log")
