@@ -1,7 +1,5 @@
 #include "tertulia/base/clock.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 namespace tertulia::base {
@@ -52,9 +50,19 @@ std::string format_timestamp(std::int64_t us) {
     const auto days = std::chrono::floor<std::chrono::days>(time);
     const std::chrono::year_month_day day{days};
     const std::chrono::hh_mm_ss<std::chrono::microseconds> clock{time - days};
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", static_cast<int>(day.year()),
-                       static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()), clock.hours().count(),
-                       clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
+    // By hand: four of these a turn took a tenth of its time with fmt's general formatting.
+    std::string text("0000-00-00T00:00:00.000000Z");
+    const auto write = [&](std::size_t at, std::size_t size, std::int64_t value) {
+        for (std::size_t i = at + size; i-- > at; value /= 10) text[i] = static_cast<char>('0' + value % 10);
+    };
+    write(0, 4, static_cast<int>(day.year()));
+    write(5, 2, static_cast<unsigned>(day.month()));
+    write(8, 2, static_cast<unsigned>(day.day()));
+    write(11, 2, clock.hours().count());
+    write(14, 2, clock.minutes().count());
+    write(17, 2, clock.seconds().count());
+    write(20, 6, clock.subseconds().count());
+    return text;
 }
 
 std::string next_timestamp(std::string_view last, std::int64_t now_us) {
