@@ -3,83 +3,14 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-#include "tertulia/async/worker.h"
-#include "tertulia/http/test_sockets.h"
+#include "tertulia/http/test_client.h"
 
 namespace tertulia::http {
 namespace {
 
-using async::Task;
-using base::Deadline;
-using base::Errc;
-using std::chrono::milliseconds;
-using testing::BlockingSocket;
-using testing::ScriptedServer;
+using namespace testing;
 
-const Deadline in_time() {
-    return Deadline::after(std::chrono::seconds(testing::patience_seconds));
-}
-
-// Runs one coroutine on a worker of its own, with a client that lives there.
-class HttpClient : public ::testing::Test {
-  protected:
-    HttpClient() : worker_([](const std::string& what) { ADD_FAILURE() << what; }) { worker_.start("client test"); }
-
-    template <class Body>
-    void run(Body body, ClientOptions options = {}) {
-        auto whole = [&]() -> Task<void> {
-            Client client(worker_.executor(), options);
-            co_await body(client);
-        };
-        worker_.run_until_done(whole());
-    }
-
-    static ClientRequest request(const ScriptedServer& server, std::string body = "{}") {
-        ClientRequest made;
-        made.url = {.host = "127.0.0.1", .port = server.port(), .target = "/v1/x?y=z"};
-        made.body = std::move(body);
-        return made;
-    }
-
-    async::Worker worker_;
-};
-
-struct Whole {
-    int status = 0;
-    std::string body;
-    Errc error{};
-    std::string message;
-    bool ok = false;
-};
-
-Task<Whole> read_all(ClientResponse& response, Deadline deadline) {
-    Whole whole{.status = response.status};
-    for (;;) {
-        const auto bytes = co_await response.read(deadline);
-        if (!bytes) {
-            whole.error = bytes.error().code;
-            whole.message = bytes.error().message;
-            co_return whole;
-        }
-        if (bytes->empty()) break;
-        whole.body += *bytes;
-    }
-    whole.ok = response.is_complete();
-    co_return whole;
-}
-
-Task<Whole> ask(Client& client, ClientRequest request, Deadline deadline = in_time(), std::stop_token stop = {}) {
-    auto response = co_await client.send(std::move(request), stop, deadline);
-    if (!response) co_return Whole{.error = response.error().code, .message = response.error().message};
-    co_return co_await read_all(**response, deadline);
-}
-
-ScriptedServer::Script answer(std::string bytes) {
-    return [bytes](BlockingSocket& socket) {
-        socket.receive_until("\r\n\r\n");
-        socket.send(bytes);
-    };
-}
+class HttpClient : public ClientTest {};
 
 TEST_F(HttpClient, sends_head_and_body_and_reads_the_answer) {
     std::string got;
@@ -235,119 +166,6 @@ TEST_F(HttpClient, decodes_gzip_where_it_really_is_gzip) {
         client.close_idle();
         EXPECT_FALSE((co_await ask(client, request(server, ""))).ok);
     });
-}
-
-TEST_F(HttpClient, says_which_deadline_passed) {
-    ScriptedServer server({[](BlockingSocket& socket) {
-                               socket.receive_until("\r\n\r\n");
-                               socket.receive();
-                           },
-                           [](BlockingSocket& socket) {
-                               socket.receive_until("\r\n\r\n");
-                               socket.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort");
-                               socket.receive();
-                           }});
-    run([&](Client& client) -> Task<void> {
-        const auto begin = std::chrono::steady_clock::now();
-        const Whole silent = co_await ask(client, request(server, ""), Deadline::after(milliseconds(30)));
-        EXPECT_EQ(silent.error, Errc::timed_out);
-        EXPECT_NE(silent.message.find("no byte of an answer"), std::string::npos) << silent.message;
-        EXPECT_GE(std::chrono::steady_clock::now() - begin, milliseconds(30));
-
-        const Whole stalled = co_await ask(client, request(server, ""), Deadline::after(milliseconds(50)));
-        EXPECT_EQ(stalled.body, "short");
-        EXPECT_EQ(stalled.error, Errc::timed_out);
-    });
-    // A full backlog does not answer: connecting takes until its own limit.
-    const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ASSERT_EQ(::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
-    ASSERT_EQ(::listen(listener, 0), 0);
-    socklen_t size = sizeof(address);
-    ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
-    const BlockingSocket fills_it = BlockingSocket::connect(ntohs(address.sin_port));
-    run([&](Client& client) -> Task<void> {
-        ClientRequest asked;
-        asked.url = {.host = "127.0.0.1", .port = ntohs(address.sin_port)};
-        asked.connect_limit = milliseconds(30);
-        const Whole whole = co_await ask(client, asked);
-        EXPECT_EQ(whole.error, Errc::timed_out);
-        EXPECT_NE(whole.message.find("connected to"), std::string::npos) << whole.message;
-    });
-    ::close(listener);
-}
-
-TEST_F(HttpClient, stops_at_once_whatever_it_waits_for) {
-    std::stop_source first, second;
-    ScriptedServer server({[&](BlockingSocket& socket) {
-                               socket.receive_until("\r\n\r\n");
-                               first.request_stop();
-                               EXPECT_EQ(socket.receive(), "") << "the connection is closed";
-                           },
-                           [&](BlockingSocket& socket) {
-                               socket.receive_until("\r\n\r\n");
-                               socket.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort");
-                               EXPECT_EQ(socket.receive(), "");
-                           }});
-    run([&](Client& client) -> Task<void> {
-        const Whole waiting = co_await ask(client, request(server, ""), in_time(), first.get_token());
-        EXPECT_EQ(waiting.error, Errc::unavailable);
-        EXPECT_EQ(waiting.message, "stopped");
-
-        auto response = co_await client.send(request(server, ""), second.get_token(), in_time());
-        EXPECT_TRUE(response);
-        if (!response) co_return;
-        EXPECT_EQ(*co_await (*response)->read(in_time()), "short");
-        std::thread([&] { second.request_stop(); }).join();
-        const auto stopped = co_await (*response)->read(in_time());
-        EXPECT_FALSE(stopped);
-        EXPECT_EQ(stopped.error().message, "stopped");
-
-        const Whole never = co_await ask(client, request(server, ""), in_time(), second.get_token());
-        EXPECT_EQ(never.message, "stopped");
-    });
-}
-
-TEST_F(HttpClient, waits_for_a_connection_where_the_limit_is_reached) {
-    const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-    ScriptedServer server({[&](BlockingSocket& socket) {
-        for (int i = 0; i < 2; ++i) {
-            socket.receive_until("\r\n\r\n");
-            socket.send(ok);
-        }
-    }});
-    run(
-        [&](Client& client) -> Task<void> {
-            auto held = co_await client.send(request(server, ""), {}, in_time());
-            EXPECT_TRUE(held);
-            const Whole crowded = co_await ask(client, request(server, ""), Deadline::after(milliseconds(20)));
-            EXPECT_EQ(crowded.error, Errc::timed_out);
-            EXPECT_TRUE((co_await read_all(**held, in_time())).ok);
-            EXPECT_TRUE((co_await ask(client, request(server, ""))).ok) << "the same connection, free again";
-        },
-        ClientOptions{.connections_per_host = 1});
-}
-
-TEST_F(HttpClient, does_not_keep_a_connection_beyond_its_idle_limit) {
-    const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-    ScriptedServer server({[&](BlockingSocket& socket) {
-        socket.receive_until("\r\n\r\n");
-        socket.send(ok);
-        EXPECT_EQ(socket.receive(), "") << "closed by the client";
-    }});
-    run(
-        [&](Client& client) -> Task<void> {
-            EXPECT_TRUE((co_await ask(client, request(server, ""))).ok);
-            EXPECT_EQ(client.idle_connections(), 1u);
-            const auto nobody = async::Waiter::make(co_await async::this_executor);
-            const Deadline patience = in_time();
-            while (client.idle_connections() > 0 && !patience.passed(std::chrono::steady_clock::now()))
-                co_await nobody->wait(Deadline::after(milliseconds(5)));
-            EXPECT_EQ(client.idle_connections(), 0u);
-        },
-        ClientOptions{.idle_limit = milliseconds(20)});
 }
 
 TEST_F(HttpClient, lets_nobody_write_into_the_head) {

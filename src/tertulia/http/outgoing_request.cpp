@@ -1,0 +1,38 @@
+#include "tertulia/http/outgoing_request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tertulia/http/ascii.h"
+
+namespace tertulia::http {
+
+base::Result<std::string> render(const ClientRequest& request) {
+    const auto refuse = [](std::string_view what) {
+        return base::fail(base::Errc::invalid_request, fmt::format("The request cannot be sent: {}.", what));
+    };
+    const auto visible = [](std::string_view text) {
+        return std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
+    };
+    const std::string authority = request.url.authority();
+    if (!is_token(request.method)) return refuse("the method is malformed");
+    if (!request.url.target.starts_with('/') || !visible(request.url.target)) return refuse("the target is malformed");
+    if (request.url.host.empty() || !visible(authority)) return refuse("the host's name is malformed");
+
+    std::string text = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.url.target, authority);
+    for (const auto& [name, value] : request.headers.fields()) {
+        if (!is_token(name)) return refuse("the name of a header field is malformed");
+        if (!is_field_value(value)) return refuse(fmt::format("the value of the header field {} is malformed", name));
+        for (const std::string_view own : {"host", "content-length", "transfer-encoding", "connection"})
+            if (equal_ignoring_case(name, own)) return refuse(fmt::format("{} is not the caller's to set", own));
+        fmt::format_to(std::back_inserter(text), "{}: {}\r\n", name, value);
+    }
+    if (!request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH")
+        fmt::format_to(std::back_inserter(text), "Content-Length: {}\r\n", request.body.size());
+    text += "\r\n";
+    text += request.body;
+    return text;
+}
+
+}  // namespace tertulia::http

@@ -1,0 +1,157 @@
+#include "tertulia/http/pooled_response.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "tertulia/http/ascii.h"
+
+namespace tertulia::http {
+namespace {
+
+using async::Task;
+using base::Errc;
+
+// How much a small encoded body may decode to at a time.
+constexpr std::size_t inflate_size = 256 * 1024;
+
+}  // namespace
+
+PooledResponse::PooledResponse(std::shared_ptr<ClientCore> core, std::shared_ptr<Flight> flight,
+                               const std::stop_token& stop, ClientCore::Lease lease, bool to_head)
+    : core_(std::move(core)),
+      flight_(std::move(flight)),
+      lease_(std::move(lease)),
+      stop_callback_(std::in_place, stop, Stopper{core_->executor(), flight_}),
+      parser_(to_head, core_->options().head_limit) {}
+
+Task<base::Result<void>> PooledResponse::exchange(std::string_view request, base::Deadline deadline, bool& began) {
+    if (flight_->stopped) co_return stopped();
+    // A server that refuses a large body may answer and close before it has read it all: look for its answer.
+    auto written = co_await (**lease_).write(request, deadline);
+    if (!written && (lease_->reused || written.error().code != Errc::upstream_unavailable))
+        co_return explain(std::move(written.error()), "the request was not taken");
+    for (;;) {
+        auto count = co_await (**lease_).read(core_->scratch(), deadline);
+        if (!count)
+            co_return explain(std::move(count.error()),
+                              began ? "the answer's head was not complete" : "no byte of an answer came");
+        if (*count == 0) {
+            auto error = parser_.end_of_input().error();
+            if (!began) error.message = "The other server closed the connection without an answer.";
+            co_return std::unexpected(std::move(error));
+        }
+        began = true;
+        std::string_view bytes(core_->scratch().data(), *count);
+        auto head = parser_.feed_head(bytes);
+        if (!head) co_return std::unexpected(std::move(head.error()));
+        if (!*head) continue;
+        pending_.assign(bytes);
+        break;
+    }
+    status = parser_.status();
+    headers = std::move(parser_.headers());
+    const std::string_view encoding = trim(headers.get("content-encoding"));
+    if (equal_ignoring_case(encoding, "gzip") || equal_ignoring_case(encoding, "x-gzip") ||
+        equal_ignoring_case(encoding, "deflate"))
+        inflater_.emplace();
+    if (parser_.is_complete()) end_of_body(pending_.empty());
+    co_return base::Result<void>();
+}
+
+Task<base::Result<std::string_view>> PooledResponse::read(base::Deadline deadline) {
+    if (failed_) co_return std::unexpected(*failed_);
+    for (;;) {
+        if (inflater_ && !backlog_.empty()) {
+            const std::string in = std::move(backlog_);
+            backlog_.clear();
+            if (auto ok = inflate(in); !ok) co_return remember(std::move(ok.error()));
+            if (!decoded_.empty()) co_return std::string_view(decoded_);
+        }
+        if (!lease_) {
+            if (!inflater_ || inflater_ended_) co_return std::string_view();
+            inflater_ended_ = true;
+            decoded_.clear();
+            if (auto ok = inflater_->end(decoded_); !ok) co_return remember(std::move(ok.error()));
+            co_return std::string_view(decoded_);
+        }
+        std::span<char> raw;
+        if (!pending_.empty()) {
+            held_ = std::move(pending_);
+            pending_.clear();
+            raw = held_;
+        } else {
+            if (!held_.empty()) std::string().swap(held_);
+            auto count = co_await (**lease_).read(core_->scratch(), deadline);
+            if (!count)
+                co_return remember(explain(std::move(count.error()), "the rest of the answer did not come").error());
+            if (*count == 0) {
+                if (auto ended = parser_.end_of_input(); !ended) co_return remember(std::move(ended.error()));
+                end_of_body(false);
+                continue;
+            }
+            raw = core_->scratch().first(*count);
+        }
+        auto body = unframe(raw);
+        if (!body) co_return remember(std::move(body.error()));
+        if (inflater_) {
+            if (auto ok = inflate(*body); !ok) co_return remember(std::move(ok.error()));
+            if (!decoded_.empty()) co_return std::string_view(decoded_);
+        } else if (!body->empty()) {
+            co_return *body;
+        }
+    }
+}
+
+bool PooledResponse::is_complete() const {
+    return !lease_ && !failed_ && backlog_.empty() && (!inflater_ || inflater_ended_);
+}
+
+// Takes the framing out of `raw`, in place; gives what is left: the body's bytes.
+base::Result<std::string_view> PooledResponse::unframe(std::span<char> raw) {
+    std::string_view bytes(raw.data(), raw.size());
+    char* begin = nullptr;
+    std::size_t size = 0;
+    for (;;) {
+        auto piece = parser_.next_body(bytes);
+        if (!piece) return std::unexpected(std::move(piece.error()));
+        if (piece->empty()) break;
+        if (!begin)
+            begin = raw.data() + (piece->data() - raw.data());
+        else
+            std::memmove(begin + size, piece->data(), piece->size());
+        size += piece->size();
+    }
+    if (parser_.is_complete()) end_of_body(bytes.empty());
+    return std::string_view(begin, size);
+}
+
+base::Result<void> PooledResponse::inflate(std::string_view in) {
+    decoded_.clear();
+    auto fed = inflater_->feed(in, decoded_, inflate_size);
+    backlog_.assign(in);
+    return fed;
+}
+
+// `clean`: nothing came after the body.
+void PooledResponse::end_of_body(bool clean) {
+    stop_callback_.reset();
+    if (clean && parser_.keep_alive()) lease_->give_back();
+    lease_.reset();
+    pending_.clear();
+}
+
+std::unexpected<base::Error> PooledResponse::explain(base::Error error, std::string_view what) const {
+    if (flight_->stopped) return stopped();
+    if (error.code == Errc::timed_out) error.message = fmt::format("The deadline passed: {}.", what);
+    return std::unexpected(std::move(error));
+}
+
+std::unexpected<base::Error> PooledResponse::remember(base::Error error) {
+    failed_ = error;
+    stop_callback_.reset();
+    lease_.reset();
+    return std::unexpected(std::move(error));
+}
+
+}  // namespace tertulia::http

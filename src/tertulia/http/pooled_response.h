@@ -1,0 +1,50 @@
+// An answer that is read from a pooled connection.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "tertulia/http/client.h"
+#include "tertulia/http/client_core.h"
+#include "tertulia/http/inflate.h"
+#include "tertulia/http/response_parser.h"
+
+namespace tertulia::http {
+
+/// One per worker.
+class PooledResponse final : public ClientResponse {
+  public:
+    PooledResponse(std::shared_ptr<ClientCore> core, std::shared_ptr<Flight> flight, const std::stop_token& stop,
+                   ClientCore::Lease lease, bool to_head);
+
+    /// Sends the request and waits for the answer's head. `began`: did any byte of it come?
+    async::Task<base::Result<void>> exchange(std::string_view request, base::Deadline deadline, bool& began);
+
+    async::Task<base::Result<std::string_view>> read(base::Deadline deadline) override;
+    bool is_complete() const override;
+
+  private:
+    base::Result<std::string_view> unframe(std::span<char> raw);
+    base::Result<void> inflate(std::string_view in);
+    void end_of_body(bool clean);
+    std::unexpected<base::Error> explain(base::Error error, std::string_view what) const;
+    std::unexpected<base::Error> remember(base::Error error);
+
+    std::shared_ptr<ClientCore> core_;
+    std::shared_ptr<Flight> flight_;
+    std::optional<ClientCore::Lease> lease_;  // until the body's end
+    std::optional<StopCallback> stop_callback_;
+    ResponseParser parser_;
+    std::optional<Inflater> inflater_;
+    bool inflater_ended_ = false;
+    std::string pending_;  // came with the head
+    std::string held_;     // what the last view points to, where it was pending
+    std::string backlog_;  // encoded, not yet decoded
+    std::string decoded_;
+    std::optional<base::Error> failed_;
+};
+
+}  // namespace tertulia::http
