@@ -17,6 +17,47 @@ std::string member(const boost::json::value& value, std::string_view name) {
     return text ? std::string(*text) : std::string();
 }
 
+// What a model writes must not steer the terminal: escape sequences can set its title, move the cursor over what was
+// said before, or more. C0 controls but line ends and tabs, DEL, and C1 (two bytes in UTF-8) become U+FFFD.
+std::string printable(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : '\0');
+        if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
+            out += "\ufffd";
+            ++i;
+        } else if (byte == '\r') {
+            continue;  // of a CRLF; alone it would write over the line
+        } else if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f) {
+            out += "\ufffd";
+        } else {
+            out += text[i];
+        }
+    }
+    return out;
+}
+
+// C0 but line ends and tabs, DEL, and C1 (in UTF-8 0xC2 and 0x80 to 0x9F) made U+FFFD.
+std::string printable(std::string_view text) {
+    constexpr std::string_view replacement = "\xEF\xBF\xBD";
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+        if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) {
+            out += replacement;
+        } else if (byte == 0xC2 && next >= 0x80 && next <= 0x9F) {
+            out += replacement;
+            ++i;
+        } else {
+            out += text[i];
+        }
+    }
+    return out;
+}
+
 }  // namespace
 
 void ChatScreen::begin() {
@@ -29,11 +70,11 @@ void ChatScreen::on_event(std::string_view type, std::string_view data) {
     if (type == "turn.started") {
         session_id_ = member(*parsed, "session_id");
     } else if (type == "text.delta") {
-        const std::string text = member(*parsed, "text");
+        const std::string text = printable(member(*parsed, "text"));
         if (text.empty()) return;
         if (thinking_) err_ << '\n' << std::flush;
         thinking_ = false;
-        out_ << text << std::flush;
+        out_ << printable(text) << std::flush;
         mid_line_ = text.back() != '\n';
     } else if (type == "thinking.delta") {
         if (!thinking_) err_ << "(thinking ...)" << std::flush;
@@ -68,7 +109,7 @@ bool ChatScreen::end() {
 void ChatScreen::fail(std::string_view what) {
     if (mid_line_ || thinking_) out_ << '\n' << std::flush;
     mid_line_ = thinking_ = false;
-    err_ << "error: " << (what.empty() ? "the turn did not complete" : what) << '\n' << std::flush;
+    err_ << "error: " << printable(what.empty() ? "the turn did not complete" : what) << '\n' << std::flush;
     failed_ = true;
 }
 

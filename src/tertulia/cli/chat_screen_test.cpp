@@ -34,6 +34,14 @@ TEST_F(ChatScreenTest, ShowsTheTextAsItComesAndKeepsTheSession) {
     EXPECT_EQ(screen.session_id(), "s-1");
 }
 
+TEST_F(ChatScreenTest, KeepsControlCharactersFromTheTerminal) {
+    show({{"text.delta", R"({"text":"a\u001b[2J\u0007\u007f\u009b\tb\r\nc \u00e9"})"},
+          {"turn.failed", R"({"message":"\u001b]0;title"})"}});
+    const std::string mark = "\xEF\xBF\xBD";
+    EXPECT_EQ(out.str(), "a" + mark + "[2J" + mark + mark + mark + "\tb" + mark + "\nc \u00e9\n");
+    EXPECT_EQ(err.str(), "error: " + mark + "]0;title\n");
+}
+
 TEST_F(ChatScreenTest, SaysThatAnAnswerWasCut) {
     EXPECT_TRUE(show({{"text.delta", R"({"text":"Once"})"}, {"turn.completed", R"({"stop_reason":"max_tokens"})"}}));
     EXPECT_EQ(out.str(), "Once\n");
@@ -61,6 +69,14 @@ TEST_F(ChatScreenTest, ShowsTheMessageOfAnErrorThatIsNoStream) {
     EXPECT_FALSE(screen.end());
     EXPECT_EQ(err.str(), "error: Send a token.\nerror: the server answered with status 502\n");
     EXPECT_EQ(out.str(), "");
+}
+
+TEST_F(ChatScreenTest, LetsNoControlCharacterReachTheTerminal) {
+    EXPECT_TRUE(show({{"text.delta", "{\"text\":\"a\\u001b[2J\\u0007\\u009b\\u007f\\r\\t\\u00a0é\\nb\"}"},
+                      {"turn.completed", R"({"stop_reason":"end_turn"})"}}));
+    EXPECT_EQ(out.str(), "a\ufffd[2J\ufffd\ufffd\ufffd\t\u00a0é\nb\n");
+    EXPECT_FALSE(show({{"turn.failed", R"({"message":"bad\u001b]0;x"})"}}));
+    EXPECT_EQ(err.str(), "error: bad\ufffd]0;x\n");
 }
 
 }  // namespace
