@@ -54,19 +54,18 @@ def environment(extra=None):
     return {k: v for k, v in env.items() if v is not None}
 
 
-def run(*arguments, env=None, cwd=None, timeout=START_SECONDS):
-    """Runs the binary to its end: (exit code, standard output, standard error)."""
+def run(*arguments, env=None, cwd=None, text="", timeout=START_SECONDS):
+    """Runs the binary to its end with `text` on standard input: (exit code, standard output, standard error)."""
     done = subprocess.run(
         [binary(), *map(str, arguments)],
         env=environment(env),
         cwd=cwd,
         timeout=timeout,
-        stdin=subprocess.DEVNULL,
+        input=text.encode(),
         capture_output=True,
-        text=True,
         preexec_fn=prepare_child,
     )
-    return done.returncode, done.stdout, done.stderr
+    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 
 
 class Refused(Exception):

@@ -24,7 +24,7 @@ class ChatCommandTest(ServerCase):
         code, output, errors = self.talk("second\n", "--session", "talked")
         self.assertEqual((code, "[3] second" in output), (0, True), output + errors)
         output, errors = self.talk("anonymous\n")[1:]
-        named = re.search(r"--session (\S+)", output + errors)
+        named = re.search(r"--session ([\w.:-]+)", output + errors)
         self.assertTrue(named, "it does not say how to resume")
         self.assertEqual(self.server.history(named[1])[0]["content"], "anonymous")
 

@@ -6,8 +6,9 @@ import time
 import unittest
 
 from answers import Answer
+from client import Connection
 from fake_upstream import Gate
-from harness import ServerCase
+from harness import ServerCase, wait_for
 
 
 class OrderTest(ServerCase):
@@ -127,6 +128,39 @@ class OrderTest(ServerCase):
             gate.open()
             self.assertEqual({w.result().status for w in waiting}, {200})
         self.assertEqual(len(self.upstream.asked("together")), 100)
+
+
+class QueueLimitsTest(ServerCase):
+    config = {"limits": {"queue_wait_ms": 600, "queue_per_session": 2}}
+
+    def test_a_message_does_not_wait_for_ever(self):
+        gate = Gate()
+        self.upstream.script("held", Answer("a", gate, "b"))
+        held = self.server.stream("one", "waits", model="openai/held")
+        held.until("text.delta")
+        begun = time.monotonic()
+        self.assert_error(self.server.chat("two", "waits"), 409, "conflict")
+        self.assertTrue(0.4 <= time.monotonic() - begun <= 5)
+        gate.open()
+        self.assertEqual(held.finish().json["message"], "ab")
+        self.assertEqual([m["content"] for m in self.server.history("waits")], ["one", "ab"])
+        self.assert_answer(self.server.chat("three", "waits", model="openai/free"), "[3] three")
+
+    def test_a_client_that_leaves_the_queue_has_still_sent_its_message(self):
+        gate = Gate()
+        self.upstream.script("queued", Answer("a", gate, "b"))
+        held = self.server.stream("one", "left", model="openai/queued")
+        held.until("text.delta")
+        with Connection(self.server.url) as c:
+            c.send_request("POST", "/chat", {"message": "two", "session_id": "left", "model": "openai/next"})
+            c.socket.settimeout(0.1)
+            with self.assertRaises(TimeoutError):
+                c.receive()
+        gate.open()
+        held.finish()
+        wait_for(lambda: self.server.page("left").json["running"] is None, "the queued turn's end")
+        contents = [m["content"] for m in self.server.history("left")]
+        self.assertIn(contents, (["one", "ab"], ["one", "ab", "two", "[3] two"]))
 
 
 if __name__ == "__main__":
