@@ -39,25 +39,6 @@ std::string printable(std::string_view text) {
     return out;
 }
 
-// C0 but line ends and tabs, DEL, and C1 (in UTF-8 0xC2 and 0x80 to 0x9F) made U+FFFD.
-std::string printable(std::string_view text) {
-    constexpr std::string_view replacement = "\xEF\xBF\xBD";
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
-        if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) {
-            out += replacement;
-        } else if (byte == 0xC2 && next >= 0x80 && next <= 0x9F) {
-            out += replacement;
-            ++i;
-        } else {
-            out += text[i];
-        }
-    }
-    return out;
-}
-
 }  // namespace
 
 void ChatScreen::begin() {
@@ -74,7 +55,7 @@ void ChatScreen::on_event(std::string_view type, std::string_view data) {
         if (text.empty()) return;
         if (thinking_) err_ << '\n' << std::flush;
         thinking_ = false;
-        out_ << printable(text) << std::flush;
+        out_ << text << std::flush;
         mid_line_ = text.back() != '\n';
     } else if (type == "thinking.delta") {
         if (!thinking_) err_ << "(thinking ...)" << std::flush;

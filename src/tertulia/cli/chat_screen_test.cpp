@@ -34,14 +34,6 @@ TEST_F(ChatScreenTest, ShowsTheTextAsItComesAndKeepsTheSession) {
     EXPECT_EQ(screen.session_id(), "s-1");
 }
 
-TEST_F(ChatScreenTest, KeepsControlCharactersFromTheTerminal) {
-    show({{"text.delta", R"({"text":"a\u001b[2J\u0007\u007f\u009b\tb\r\nc \u00e9"})"},
-          {"turn.failed", R"({"message":"\u001b]0;title"})"}});
-    const std::string mark = "\xEF\xBF\xBD";
-    EXPECT_EQ(out.str(), "a" + mark + "[2J" + mark + mark + mark + "\tb" + mark + "\nc \u00e9\n");
-    EXPECT_EQ(err.str(), "error: " + mark + "]0;title\n");
-}
-
 TEST_F(ChatScreenTest, SaysThatAnAnswerWasCut) {
     EXPECT_TRUE(show({{"text.delta", R"({"text":"Once"})"}, {"turn.completed", R"({"stop_reason":"max_tokens"})"}}));
     EXPECT_EQ(out.str(), "Once\n");
