@@ -126,8 +126,7 @@ int run_chat(const ChatOptions& options, std::istream& in, std::ostream& out, st
     }
     if (options.interactive) out << '\n';
     const std::string& session = screen.session_id().empty() ? options.session_id : screen.session_id();
-    if (!session.empty())
-        err << fmt::format("session {} (resume with `tertulia chat --session {}`)\n", session, session);
+    if (!session.empty()) err << fmt::format("session {}; resume with: tertulia chat --session {}\n", session, session);
     // The client's sockets belong to the worker: they are closed there.
     std::promise<void> closed;
     async::asio::post(worker.executor(), [&] {
