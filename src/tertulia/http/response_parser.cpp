@@ -8,6 +8,7 @@ namespace tertulia::http {
 namespace {
 
 constexpr std::size_t max_fields = 256;
+constexpr int max_interim = 16;  // an endless row of them is no announcement but an attack
 
 std::unexpected<base::Error> broken(std::string_view what) {
     return base::fail(base::Errc::upstream_unavailable, fmt::format("The other server's answer is broken: {}", what));
@@ -42,6 +43,8 @@ base::Result<bool> ResponseParser::feed_head(std::string_view& bytes) {
         // 101 is never asked for; the others announce that the answer follows.
         if (status_ == 101) return broken("it changes the protocol.");
         has_head_ = status_ >= 200;
+        if (!has_head_ && ++interim_ > max_interim)
+            return broken(fmt::format("more than {} interim answers come before it.", max_interim));
     }
     return true;
 }

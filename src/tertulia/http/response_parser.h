@@ -18,7 +18,8 @@ class ResponseParser {
     /// `to_head`: the request was HEAD, so no body follows.
     ResponseParser(bool to_head, std::size_t head_limit) : to_head_(to_head), head_limit_(head_limit) {}
 
-    /// Takes bytes off the front of `bytes`; true: the head is there (interim answers, 1xx, are skipped).
+    /// Takes bytes off the front of `bytes`; true: the head is there (interim answers, 1xx, are skipped;
+    /// more than 16 of them are an error).
     base::Result<bool> feed_head(std::string_view& bytes);
 
     int status() const { return status_; }
@@ -44,6 +45,7 @@ class ResponseParser {
     HeadScanner scanner_;
     std::string pending_;
     int status_ = 0;
+    int interim_ = 0;  ///< answers before the real one
     Headers headers_;
     Framing framing_;
     ChunkedDecoder chunks_;

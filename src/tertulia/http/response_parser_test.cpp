@@ -76,6 +76,15 @@ TEST(ResponseParser, never_takes_a_cut_body_for_a_whole_one) {
     EXPECT_FALSE(parse({}).ok);
 }
 
+TEST(ResponseParser, skips_some_interim_answers_but_not_an_endless_row) {
+    const std::string interim = "HTTP/1.1 103 Early Hints\r\n\r\n";
+    std::string answer = "HTTP/1.1 204 No Content\r\n\r\n";
+    for (int i = 0; i < 16; ++i) answer = interim + answer;
+    EXPECT_EQ(parse({answer}).status, 204);
+    EXPECT_FALSE(parse({interim + answer}).ok);
+    EXPECT_FALSE(parse({interim, answer}).ok);
+}
+
 TEST(ResponseParser, refuses_what_is_not_http) {
     for (const std::string& text : std::vector<std::string>{
              "SSH-2.0-OpenSSH\r\n\r\n", "HTTP/2 200\r\n\r\n", "HTTP/1.1 20\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n",
