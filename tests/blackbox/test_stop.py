@@ -3,6 +3,7 @@
 import signal
 import unittest
 
+import load
 from answers import STALL, Answer
 from client import Closed, Connection
 from fake_upstream import Gate
@@ -89,6 +90,17 @@ class StopTest(ServerCase):
         user, assistant = self.running(database=self.path()).history("s")
         self.assertEqual((user["content"], user["state"]), ("x", "completed"))
         self.assertEqual((assistant["content"], assistant["state"]), ("some text", "interrupted"))
+
+    def test_under_load_nothing_acknowledged_is_lost(self):
+        server, ledger = self.start(database=self.path()), load.Ledger()
+        self.upstream.script("load", load.ANSWER)
+        clients = load.start_clients(server, ledger)
+        wait_for(lambda: ledger.count >= 60, "enough answers before the stop", 60)
+        server.terminate()
+        self.assertEqual(server.wait(LIMIT_SECONDS), 0, server.log_text[-2000:])
+        for client in clients:
+            client.join(30)
+        ledger.check(self, self.running(database=self.path()))
 
     def test_a_second_signal_does_not_harm(self):
         server = self.start(database=self.path())

@@ -144,11 +144,16 @@ class StreamTest(ServerCase):
     def test_a_comment_line_every_ten_seconds_while_the_model_is_silent(self):
         gate = Gate()
         self.upstream.script("silent", Answer("a", gate, "b"))
+        self.upstream.script("silent-from-the-start", Answer("a", before=[gate]))
+        early = self.server.stream("x", model="anthropic/silent-from-the-start", timeout=14)
+        begun = early.until("turn.started").at
         stream = self.server.stream("x", model="openai/silent", timeout=14)
         quiet_since = stream.until("text.delta").at
         comment = stream.until(":")
         self.assertTrue(7 < comment.at - quiet_since < 13, comment.at - quiet_since)
+        self.assertTrue(7 < early.until(":").at - begun < 13)
         gate.open()
+        self.assertEqual(early.finish().name, "turn.completed")
         self.assertEqual(stream.finish().name, "turn.completed")
         self.assert_well_formed(stream)
 
