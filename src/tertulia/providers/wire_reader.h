@@ -57,13 +57,14 @@ class WireReader {
 
   private:
     models::Attempt<void> take(std::string_view data, chat::AnswerEvents& into);
+    simdjson::dom::parser& parser_for(std::size_t bytes);
 
     base::Secret key_;  // made `***` wherever an error text repeats it
     bool is_stream_;
     bool finished_ = false;
     http::SseParser sse_;
     std::string body_;
-    std::unique_ptr<simdjson::dom::parser> parser_;
+    std::unique_ptr<simdjson::dom::parser> large_parser_;  // made when it is needed
 };
 
 }  // namespace tertulia::providers
