@@ -50,7 +50,7 @@ class OrderTest(ServerCase):
         for i in range(1, 9):
             stream = self.server.stream  # each is known to wait before the next is sent
             threads.append(self.in_background(lambda i=i: stream(str(i), "arrival").finish()))
-            threads[-1][0].join(0.15)
+            threads[-1][0].join(0.3)
         gate.open()
         held.finish()
         for thread, _ in threads:
