@@ -50,7 +50,9 @@ class ClientResponse {
 
 /// Value.
 struct ClientOptions {
-    std::size_t connections_per_host = 1024;
+    /// As many as a server has connections of its own (limits.connections): a turn holds one for as long as it streams,
+    /// and a smaller number would make the rest wait in silence.
+    std::size_t connections_per_host = 20'000;
     /// Below the keep-alive of the servers that we talk to.
     base::Milliseconds idle_limit{15'000};
     std::size_t head_limit = 64 * 1024;
