@@ -177,7 +177,7 @@ TEST(AnthropicReader, a_stream_without_its_terminal_event_is_a_failure) {
 
 TEST(AnthropicReader, a_malformed_event_is_a_failure_that_keeps_the_text_before_it) {
     for (const std::string_view bad :
-         {"{", "[]", "17", "\"x\"", "{\"type\":\"ping\"} x", "{\"type\":\"ping\",\"x\":\"\xff\"}",
+         {"", "{", "[]", "17", "\"x\"", "{\"type\":\"ping\"} x", "{\"type\":\"ping\",\"x\":\"\xff\"}",
           R"({"type":"p","x":"\udc00"})",
           R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"\ud800"}})",
           R"({"type":"content_block_delta","index":0})", R"({"type":"content_block_start","index":0})",

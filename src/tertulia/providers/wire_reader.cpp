@@ -59,7 +59,8 @@ models::Attempt<void> WireReader::take(std::string_view data, chat::AnswerEvents
     if (data == "[DONE]") return read_done(into);
     // DOM, not on-demand: the whole event is validated, and the parser's copy and memory are used again.
     simdjson::dom::element event;
-    if (parser_for(data.size()).parse(data.data(), data.size(), true).get(event) != simdjson::SUCCESS ||
+    if (data.empty() ||  // its copy must not be asked for nothing at a null address
+        parser_for(data.size()).parse(data.data(), data.size(), true).get(event) != simdjson::SUCCESS ||
         !event.is_object() || has_lone_surrogate(data, event))
         return broken("The provider sent a malformed event.");
     return read_event(event, into);
