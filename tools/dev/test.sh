@@ -1,15 +1,23 @@
 # ./dev test [options of ctest]
 
 . tools/dev/build.sh
+. tools/dev/fuzz.sh
+
+fuzz_seconds=5 # for each fuzzer, in a run of everything
 
 dev_test() {
+    local status=0
     need build
     build_preset dev
+    (($# > 0)) || build_preset fuzz
     offer_real_model
     if [[ ! -d ${TERTULIA_TEST_DATA:-../shared/data} ]]; then
         say "No recordings at ${TERTULIA_TEST_DATA:-../shared/data} (TERTULIA_TEST_DATA): the tests that read them are left out."
     fi
-    ctest --preset dev --output-on-failure -j2 "$@"
+    # A part was asked for: only ctest. Its closing line stays the last.
+    (($# > 0)) || run_fuzzers "$fuzz_seconds" || status=1
+    ctest --preset dev --output-on-failure -j2 "$@" || status=$?
+    return "$status"
 }
 
 # One test of the whole server talks to a real model. Without a network the rest is still worth running; in CI it is not.
