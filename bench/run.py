@@ -133,12 +133,12 @@ class Run:
     def case_long(self):
         """Turn 10 001 of a session beside turn 11: CPU per turn.
 
-        The model's window is filled in both (8 192 tokens, 1.5 KB messages), so the difference is the session's length
+        The model's window is filled in both (8 192 tokens, 8 KB messages), so the difference is the session's length
         alone. Short sessions are measured in their turns 11 to 20, the long one from 10 001 on.
         """
         turns = 1000 if self.options.quick else 10000
         lane = Lane("", "sqlite", "asked/gpt-4")
-        size = ["--body", 1500, "--warmup", 0]
+        size = ["--body", 8000, "--warmup", 0]
         points = {"turn 11": [], f"turn {turns + 1}": []}
         with self.bench.mock() as mock, self.bench.tertulia(mock, "sqlite") as server:
             self.load(server, mock, lane, *size, "--sessions", 1, "--session-prefix", "long", "--requests", turns)
