@@ -1,4 +1,5 @@
-# ./dev lint: formatting, clang-tidy, layers, scripts. Shows everything that it finds before it fails.
+# ./dev lint: formatting, layers, headers, scripts, clang-tidy (its part takes half an hour on two cores). Shows
+# everything that it finds before it fails.
 
 . tools/dev/build.sh
 . tools/dev/sources.sh
@@ -9,6 +10,7 @@ dev_lint() {
     build_preset dev # clang-tidy reads its compile commands, and the precompiled headers that they name
     check formatting format_is_clean
     check layers python tools/check_layers.py
+    check headers python tools/check_headers.py
     check shell shell_is_clean
     check python python_compiles
     check clang-tidy tidy_is_clean
