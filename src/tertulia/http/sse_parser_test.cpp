@@ -4,9 +4,8 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
+
+#include "support/recordings.h"
 
 namespace tertulia::http {
 namespace {
@@ -147,15 +146,9 @@ std::string decode_base64(std::string_view text) {
 }
 
 TEST(SseParser, agrees_with_the_collected_vectors) {
-    const char* folder = std::getenv("TERTULIA_TEST_DATA");
-    std::ifstream file(std::string(folder ? folder : "../shared/data") + "/sse/vectors.json");
-    if (!file) {
-        ASSERT_EQ(std::getenv("CI"), nullptr) << "sse/vectors.json is missing";
-        GTEST_SKIP() << "left out: sse/vectors.json is not there (TERTULIA_TEST_DATA)";
-    }
-    std::stringstream text;
-    text << file.rdbuf();
-    const boost::json::value vectors = boost::json::parse(text.str());
+    TERTULIA_NEED_SHARED_DATA("sse");
+    const boost::json::value vectors =
+        boost::json::parse(support::read_file(support::shared_data() / "sse/vectors.json"));
     ASSERT_GT(vectors.as_array().size(), 40u);
     for (const auto& vector : vectors.as_array()) {
         std::string bytes;
