@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +29,8 @@ class FakeProvider final : public models::Provider {
         std::optional<models::Failure> refusal = {};
         /// Before the first read, wait until the test wakes this or the turn is stopped.
         std::shared_ptr<async::Waiter> gate = {};
+        /// Throw in `open`: a bug.
+        bool throws = false;
     };
 
     static Steps text(std::string_view text, std::optional<chat::StopReason> finish = {}) {
@@ -56,6 +59,7 @@ class FakeProvider final : public models::Provider {
             answer = std::move(script.front());
             script.pop_front();
         }
+        if (answer.throws) throw std::runtime_error("a bug of the provider");
         if (answer.refusal) co_return std::unexpected(*answer.refusal);
         co_return std::make_unique<Stream>(std::move(answer), std::move(stop));
     }

@@ -43,8 +43,9 @@ async::Task<base::Result<void>> SessionService::remove(SessionKey key, base::Dea
                                                        .waiter = async::Waiter::make(parts_.executor),
                                                        .executor = parts_.executor,
                                                        .stop = {}});
-    parts_.registry.stop(key, TurnState::cancelled);
-    if (auto entered = parts_.registry.enter(claim); !entered) co_return std::unexpected(entered.error());
+    if (auto entered = parts_.registry.enter(claim, TurnRegistry::Line::unbounded); !entered)
+        co_return std::unexpected(entered.error());
+    parts_.registry.stop_before(*claim, TurnState::cancelled);
     while (!parts_.registry.is_first(*claim)) {
         if (deadline.passed(parts_.clock.steady())) {
             parts_.registry.leave(*claim);

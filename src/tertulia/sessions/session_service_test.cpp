@@ -189,6 +189,35 @@ TEST_F(SessionServiceTest, AtShutdownRunningTurnsEndAsInterrupted) {
     });
 }
 
+TEST_F(SessionServiceTest, ABugEndsItsTurnAndLeavesTheSessionUsable) {
+    run([this]() -> async::Task<void> {
+        provider_->script.push_back({.throws = true});
+        const auto broken = co_await say("s", "x");
+        EXPECT_EQ(broken->state, TurnState::failed);
+        EXPECT_EQ(broken->error->code, base::Errc::internal);
+        EXPECT_EQ((co_await say("s", "y"))->state, TurnState::completed);
+        // The turn that never ended is closed as interrupted when the next one begins.
+        const auto stored = co_await history("s");
+        EXPECT_EQ(stored.size(), 4u);
+        EXPECT_EQ(stored[1].state, TurnState::interrupted);
+    });
+}
+
+TEST_F(SessionServiceTest, DeletingIsPossibleHoweverManyWait) {
+    run([this]() -> async::Task<void> {
+        provider_->script.push_back({.gate = async::Waiter::make(worker_.executor())});
+        std::vector<BegunTurn> turns;
+        for (int i = 0; i < 17; ++i) {
+            auto begun = service_.begin({.session_id = "s", .message = "m"});
+            if (begun) turns.push_back(std::move(*begun));
+        }
+        co_await turns[0].reader.wait_start(soon());
+        EXPECT_TRUE(co_await service_.remove({"local", "s"}, soon()));
+        for (auto& turn : turns) EXPECT_TRUE((co_await turn.reader.wait_end(soon()))->error);
+        EXPECT_TRUE((co_await history("s")).empty());
+    });
+}
+
 TEST_F(SessionServiceTest, NamesTheParametersThatWereLeftOut) {
     run([this]() -> async::Task<void> {
         auto begun = service_.begin({.message = "x", .temperature = 0.5});

@@ -40,14 +40,34 @@ Turn::Turn(SessionService::Parts parts, const SessionSettings& settings, TurnReq
 
 async::Task<void> Turn::run(std::unique_ptr<Turn> turn) {
     turn->parts_.metrics.turn_began();
-    if (const Problem problem = co_await turn->prepare()) {
-        TurnResult result = turn->result(TurnState::failed);
-        result.error = *problem;
-        turn->end(std::move(result), false);
-    } else {
-        co_await turn->answer();
+    std::optional<std::string> bug;
+    try {
+        co_await turn->prepare_and_answer();
+    } catch (const std::exception& exception) {
+        bug = exception.what();
     }
+    // Even a bug must not leave readers waiting, or the session's place taken.
+    if (bug) co_await turn->end_after_bug(*bug);
     turn->parts_.registry.leave(*turn->claim_);
+}
+
+async::Task<void> Turn::prepare_and_answer() {
+    if (const Problem problem = co_await prepare()) {
+        TurnResult failed = result(TurnState::failed);
+        failed.error = *problem;
+        end(std::move(failed), false);
+    } else {
+        co_await answer();
+    }
+}
+
+async::Task<void> Turn::end_after_bug(std::string what) {
+    parts_.log.error("bug in a turn", {{"session", claim_->key.session_id}, {"turn", claim_->turn_id}, {"what", what}});
+    if (append_begun_) co_await message_is_durable();  // the append refers to this turn
+    if (log_->result()) co_return;
+    TurnResult failed = result(TurnState::failed);
+    failed.error = base::Error{.code = base::Errc::internal, .message = "The server made a mistake; it is in its log."};
+    end(std::move(failed), false);
 }
 
 // -- before the message is stored ------------------------------------------------------------------------------------
@@ -71,6 +91,7 @@ async::Task<Turn::Problem> Turn::wait_for_place() {
                                   .retry_after = base::Milliseconds(1000)};
         co_await claim_->waiter->wait(queue_deadline);
     }
+    if (claim_->stop.stop_requested()) co_return stopped_error(claim_->stop_as);
     co_return std::nullopt;
 }
 
@@ -185,6 +206,7 @@ async::Task<void> Turn::answer() {
                      .cost_nano = {},
                      .metadata = request_.metadata};
     // The store's latency hides behind the model's; nothing is published before the message is durable.
+    append_begun_ = true;
     parts_.tasks.spawn(append_message());
     models::Attempt<void> outcome = co_await call_model(model_request());
     if (!outcome && outcome.error().kind == models::FailureKind::context_too_long && log_->byte_size() == 0) {
@@ -201,12 +223,18 @@ async::Task<void> Turn::answer() {
 
 async::Task<void> Turn::append_message() {
     const base::SteadyTime begin = now();
-    appended_ = co_await parts_.store.begin_turn({.key = claim_->key,
-                                                  .message = user_message_,
-                                                  .model = header_.model,
-                                                  .system = header_.system,
-                                                  .context_from = header_.context_from,
-                                                  .context_window = header_.context_window});
+    try {
+        appended_ = co_await parts_.store.begin_turn({.key = claim_->key,
+                                                      .message = user_message_,
+                                                      .model = header_.model,
+                                                      .system = header_.system,
+                                                      .context_from = header_.context_from,
+                                                      .context_window = header_.context_window});
+    } catch (const std::exception& exception) {
+        // The turn waits for this outcome, whatever it is.
+        parts_.log.error("bug in the store", {{"turn", claim_->turn_id}, {"what", exception.what()}});
+        appended_ = base::fail(base::Errc::internal, "The server made a mistake; it is in its log.");
+    }
     parts_.metrics.store("begin_turn", seconds(now() - begin), !appended_->has_value());
     if (*appended_)
         log_->start({.session_id = claim_->key.session_id, .turn_id = claim_->turn_id, .model = model_.name});

@@ -33,6 +33,8 @@ class Turn {
   private:
     using Problem = std::optional<base::Error>;
 
+    async::Task<void> prepare_and_answer();
+    async::Task<void> end_after_bug(std::string what);
     async::Task<Problem> prepare();
     async::Task<Problem> wait_for_place();
     async::Task<Problem> read_session();
@@ -71,6 +73,7 @@ class Turn {
     Context context_;
     std::vector<std::string> ignored_;
     StoredMessage user_message_;
+    bool append_begun_ = false;
     std::optional<base::Result<void>> appended_;
     std::shared_ptr<async::Waiter> append_done_;
 };

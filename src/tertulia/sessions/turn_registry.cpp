@@ -6,11 +6,11 @@
 
 namespace tertulia::sessions {
 
-base::Result<void> TurnRegistry::enter(std::shared_ptr<TurnClaim> claim) {
+base::Result<void> TurnRegistry::enter(std::shared_ptr<TurnClaim> claim, Line bound) {
     const std::lock_guard lock(mutex_);
     if (closed_) return base::fail(base::Errc::unavailable, "The server is shutting down; try again in a moment.");
-    Line& line = lines_[line_name(claim->key)];
-    if (line.claims.size() > max_waiting_) {
+    Claims& line = lines_[line_name(claim->key)];
+    if (bound == Line::bounded && line.claims.size() > max_waiting_) {
         auto error = base::fail(base::Errc::conflict,
                                 "Too many messages wait in this session; send again when an answer has come.");
         error.error().retry_after = base::Milliseconds(1000);
@@ -31,7 +31,7 @@ void TurnRegistry::leave(const TurnClaim& claim) {
     const std::lock_guard lock(mutex_);
     const auto found = lines_.find(line_name(claim.key));
     if (found == lines_.end()) return;
-    Line& line = found->second;
+    Claims& line = found->second;
     const bool was_first = !line.claims.empty() && line.claims.front().get() == &claim;
     size_ -= std::erase_if(line.claims, [&](const auto& waiting) { return waiting.get() == &claim; });
     if (line.claims.empty()) {
@@ -56,10 +56,14 @@ void TurnRegistry::request_stop(const std::shared_ptr<TurnClaim>& claim, TurnSta
     });
 }
 
-void TurnRegistry::stop(const SessionKey& key, TurnState as) {
+void TurnRegistry::stop_before(const TurnClaim& claim, TurnState as) {
     const std::lock_guard lock(mutex_);
-    if (const auto line = lines_.find(line_name(key)); line != lines_.end())
-        for (const auto& claim : line->second.claims) request_stop(claim, as);
+    const auto line = lines_.find(line_name(claim.key));
+    if (line == lines_.end()) return;
+    for (const auto& earlier : line->second.claims) {
+        if (earlier.get() == &claim) return;
+        request_stop(earlier, as);
+    }
 }
 
 void TurnRegistry::stop_all(TurnState as) {

@@ -34,8 +34,10 @@ class TurnRegistry {
   public:
     explicit TurnRegistry(std::size_t max_waiting) : max_waiting_(max_waiting) {}
 
-    /// Takes the next place in the session's order. `conflict` with retry_after: too many wait; `unavailable`: closed.
-    base::Result<void> enter(std::shared_ptr<TurnClaim> claim);
+    enum class Line { bounded, unbounded };
+    /// Takes the next place in the session's order. `conflict` with retry_after: too many wait (of a bounded line
+    /// only); `unavailable`: closed.
+    base::Result<void> enter(std::shared_ptr<TurnClaim> claim, Line line = Line::bounded);
     /// Is it this claim's turn?
     bool is_first(const TurnClaim& claim) const;
     /// Gives the place up, waiting or running; the next one is woken.
@@ -43,15 +45,15 @@ class TurnRegistry {
 
     /// The id of the turn that runs, or empty.
     std::string running(const SessionKey& key) const;
-    /// Asks all turns of a session to end as `as` (they do so on their own workers).
-    void stop(const SessionKey& key, TurnState as);
+    /// Asks the turns that stand before `claim` in its session to end as `as` (they do so on their own workers).
+    void stop_before(const TurnClaim& claim, TurnState as);
     void stop_all(TurnState as);
     /// No `enter` from now on.
     void close();
     std::size_t size() const;
 
   private:
-    struct Line {
+    struct Claims {
         std::deque<std::shared_ptr<TurnClaim>> claims;  // the first one runs
     };
     static std::string line_name(const SessionKey& key) { return key.owner + "|" + key.session_id; }
@@ -59,7 +61,7 @@ class TurnRegistry {
 
     const std::size_t max_waiting_;
     mutable std::mutex mutex_;
-    std::unordered_map<std::string, Line> lines_;
+    std::unordered_map<std::string, Claims> lines_;
     std::size_t size_ = 0;
     bool closed_ = false;
 };
