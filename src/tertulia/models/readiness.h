@@ -18,12 +18,12 @@ class Readiness {
     void set_waiting(std::string what);
     void set_ready();
     /// Wakes `waiter` at set_ready. False: ready already.
-    bool notify(std::shared_ptr<async::Waiter> waiter);
+    bool notify(const std::shared_ptr<async::Waiter>& waiter);
 
   private:
     mutable std::mutex mutex_;
     std::string waiting_for_;
-    std::vector<std::shared_ptr<async::Waiter>> waiters_;
+    std::vector<std::weak_ptr<async::Waiter>> waiters_;
 };
 
 }  // namespace tertulia::models
