@@ -129,9 +129,10 @@ void Application::close() {
 bool Application::stop(base::Deadline deadline) {
     bool all = true;
     for (const auto& worker : workers_) all = worker->stop(deadline) && all;
-    if (all) workers_.clear();
+    if (!all) return false;  // a task that will not end still refers to the store; what was acknowledged is on the disk
+    workers_.clear();
     store_.reset();  // after the last turn; with its destructor everything is on the disk and the lock is given up
-    return all;
+    return true;
 }
 
 }  // namespace tertulia::app
