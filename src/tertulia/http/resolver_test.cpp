@@ -16,7 +16,6 @@ namespace {
 
 using async::Task;
 using base::Deadline;
-using base::Errc;
 using std::chrono::milliseconds;
 
 // A name server on loopback: `known.test` is 127.0.0.7, `silent.test` gets no answer, nothing else exists.

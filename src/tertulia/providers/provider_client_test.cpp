@@ -23,7 +23,6 @@ using chat::StopReason;
 using models::FailureKind;
 using support::ScriptedServer;
 using testing::HasSubstr;
-using testing::Not;
 
 constexpr std::chrono::seconds plenty{20};
 
