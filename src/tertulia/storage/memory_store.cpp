@@ -31,6 +31,13 @@ bool read_backwards(Iterator begin, Iterator end, ReadLimit limit, std::vector<S
 
 }  // namespace
 
+MemoryStore::Session* MemoryStore::find(const sessions::SessionKey& key) {
+    const auto owner = owners_.find(key.owner);
+    if (owner == owners_.end()) return nullptr;
+    const auto session = owner->second.find(key.session_id);
+    return session == owner->second.end() ? nullptr : &session->second;
+}
+
 void MemoryStore::append(Session& session, StoredMessage message) {
     if (!keeps_blocks(message)) message.blocks.clear();
     ++session.header.message_count;
@@ -43,11 +50,11 @@ async::Task<Result<std::optional<sessions::SessionSnapshot>>> MemoryStore::open(
                                                                                 std::int64_t max_messages,
                                                                                 std::int64_t max_bytes) {
     const std::lock_guard lock(mutex_);
-    const auto found = sessions_.find(name_of(key));
-    if (found == sessions_.end()) co_return std::nullopt;
+    const Session* session = find(key);
+    if (!session) co_return std::nullopt;
     sessions::SessionSnapshot snapshot;
-    snapshot.header = found->second.header;
-    const auto& messages = found->second.messages;
+    snapshot.header = session->header;
+    const auto& messages = session->messages;
     snapshot.more =
         !read_backwards(messages.begin(), messages.end(), ReadLimit(max_messages, max_bytes), snapshot.newest);
     co_return snapshot;
@@ -57,8 +64,8 @@ async::Task<Result<std::vector<StoredMessage>>> MemoryStore::older(sessions::Ses
                                                                    std::int64_t max_messages, std::int64_t max_bytes) {
     const std::lock_guard lock(mutex_);
     std::vector<StoredMessage> out;
-    if (const auto found = sessions_.find(name_of(key)); found != sessions_.end()) {
-        const auto& messages = found->second.messages;
+    if (const Session* session = find(key)) {
+        const auto& messages = session->messages;
         read_backwards(messages.begin(), lower_bound(messages, before), ReadLimit(max_messages, max_bytes), out);
     }
     co_return out;
@@ -66,54 +73,52 @@ async::Task<Result<std::vector<StoredMessage>>> MemoryStore::older(sessions::Ses
 
 async::Task<Result<void>> MemoryStore::begin_turn(sessions::TurnStart start) {
     const std::lock_guard lock(mutex_);
-    const auto found = sessions_.find(name_of(start.key));
-    if (found != sessions_.end()) {
-        Session& session = found->second;
-        const std::string last = session.header.last_timestamp;
+    Session* session = find(start.key);
+    if (session) {
+        const std::string last = session->header.last_timestamp;
         if (start.message.timestamp <= last) co_return std::unexpected(not_later_than_last());
-        if (!session.running_turn.empty()) {
+        if (!session->running_turn.empty()) {
             auto place = place_between(last, start.message.timestamp);
             if (!place) co_return std::unexpected(not_later_than_last());
-            append(session, interrupted_answer(session.running_turn, session.header.model, std::move(*place),
-                                               start.message.created_at));
+            append(*session, interrupted_answer(session->running_turn, session->header.model, std::move(*place),
+                                                start.message.created_at));
         }
+    } else {
+        session = &owners_[start.key.owner][start.key.session_id];
+        session->header.session_id = start.key.session_id;
+        session->header.first_words = first_words(start.message.content);
     }
-    Session& session = found != sessions_.end() ? found->second : sessions_[name_of(start.key)];
-    if (found == sessions_.end()) {
-        session.header.session_id = start.key.session_id;
-        session.header.first_words = first_words(start.message.content);
-    }
-    session.header.model = std::move(start.model);
-    session.header.system = std::move(start.system);
-    session.header.context_from = std::move(start.context_from);
-    session.header.context_window = start.context_window;
-    session.running_turn = start.message.turn_id;
-    append(session, std::move(start.message));
+    session->header.model = std::move(start.model);
+    session->header.system = std::move(start.system);
+    session->header.context_from = std::move(start.context_from);
+    session->header.context_window = start.context_window;
+    session->running_turn = start.message.turn_id;
+    append(*session, std::move(start.message));
     co_return Result<void>();
 }
 
 async::Task<Result<void>> MemoryStore::end_turn(sessions::TurnEnd end) {
     const std::lock_guard lock(mutex_);
-    const auto found = sessions_.find(name_of(end.key));
-    if (found == sessions_.end() || found->second.running_turn.empty() ||
-        found->second.running_turn != end.message.turn_id)
+    Session* session = find(end.key);
+    if (!session || session->running_turn.empty() || session->running_turn != end.message.turn_id)
         co_return std::unexpected(turn_not_running());
-    Session& session = found->second;
-    if (end.message.timestamp <= session.header.last_timestamp) co_return std::unexpected(not_later_than_last());
-    append(session, std::move(end.message));
-    session.running_turn.clear();
+    if (end.message.timestamp <= session->header.last_timestamp) co_return std::unexpected(not_later_than_last());
+    append(*session, std::move(end.message));
+    session->running_turn.clear();
     co_return Result<void>();
 }
 
 async::Task<Result<std::int64_t>> MemoryStore::close_interrupted(std::int64_t now_us) {
     const std::lock_guard lock(mutex_);
     std::int64_t closed = 0;
-    for (auto& [name, session] : sessions_) {
-        if (session.running_turn.empty()) continue;
-        append(session, interrupted_answer(std::exchange(session.running_turn, {}), session.header.model,
-                                           base::next_timestamp(session.header.last_timestamp, now_us),
-                                           base::format_timestamp(now_us)));
-        ++closed;
+    for (auto& [owner, sessions] : owners_) {
+        for (auto& [id, session] : sessions) {
+            if (session.running_turn.empty()) continue;
+            append(session, interrupted_answer(std::exchange(session.running_turn, {}), session.header.model,
+                                               base::next_timestamp(session.header.last_timestamp, now_us),
+                                               base::format_timestamp(now_us)));
+            ++closed;
+        }
     }
     co_return closed;
 }
@@ -121,9 +126,9 @@ async::Task<Result<std::int64_t>> MemoryStore::close_interrupted(std::int64_t no
 async::Task<Result<std::optional<sessions::MessagePage>>> MemoryStore::messages(sessions::SessionKey key,
                                                                                 sessions::MessageQuery query) {
     const std::lock_guard lock(mutex_);
-    const auto found = sessions_.find(name_of(key));
-    if (found == sessions_.end()) co_return std::nullopt;
-    const auto& all = found->second.messages;
+    const Session* session = find(key);
+    if (!session) co_return std::nullopt;
+    const auto& all = session->messages;
     auto from =
         query.after.empty() ? all.begin() : std::ranges::upper_bound(all, query.after, {}, &StoredMessage::timestamp);
     auto to = query.before.empty() ? all.end() : lower_bound(all, query.before);
@@ -151,8 +156,10 @@ async::Task<Result<sessions::SessionPage>> MemoryStore::sessions(std::string own
     }
     const std::lock_guard lock(mutex_);
     sessions::SessionPage page;
-    for (auto it = sessions_.lower_bound({owner, ""}); it != sessions_.end() && it->first.first == owner; ++it) {
-        const sessions::SessionHeader& header = it->second.header;
+    const auto found = owners_.find(owner);
+    if (found == owners_.end()) co_return page;
+    for (const auto& [id, session] : found->second) {
+        const sessions::SessionHeader& header = session.header;
         if (!cursor ||
             std::tie(header.last_activity, header.session_id) < std::tie(cursor->last_activity, cursor->session_id))
             page.sessions.push_back(header);
@@ -169,7 +176,8 @@ async::Task<Result<sessions::SessionPage>> MemoryStore::sessions(std::string own
 
 async::Task<Result<bool>> MemoryStore::remove(sessions::SessionKey key) {
     const std::lock_guard lock(mutex_);
-    co_return sessions_.erase(name_of(key)) > 0;
+    const auto owner = owners_.find(key.owner);
+    co_return owner != owners_.end() && owner->second.erase(key.session_id) > 0;
 }
 
 }  // namespace tertulia::storage

@@ -1,10 +1,9 @@
 // Sessions in memory: for tests, and for servers that need not remember.
 #pragma once
 
-#include <map>
 #include <mutex>
 #include <string>
-#include <utility>
+#include <unordered_map>
 #include <vector>
 
 #include "tertulia/sessions/store.h"
@@ -35,12 +34,13 @@ class MemoryStore final : public sessions::SessionStore {
         std::string running_turn;
         std::vector<sessions::StoredMessage> messages;  // in the order of their timestamps
     };
-    using Name = std::pair<std::string, std::string>;  // owner, session id
-    static Name name_of(const sessions::SessionKey& key) { return {key.owner, key.session_id}; }
+    using Sessions = std::unordered_map<std::string, Session>;  // by session id
+
+    Session* find(const sessions::SessionKey& key);
     static void append(Session& session, sessions::StoredMessage message);
 
     std::mutex mutex_;
-    std::map<Name, Session> sessions_;
+    std::unordered_map<std::string, Sessions> owners_;
 };
 
 }  // namespace tertulia::storage
