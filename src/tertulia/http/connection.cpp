@@ -151,9 +151,8 @@ Task<bool> Connection::take(std::string_view bytes) {
                 break;
             case RequestParser::Step::complete: {
                 enter(Phase::busy);
-                std::string rest(bytes);
+                pending_ = std::string(bytes);  // more may be added meanwhile (look_for_close)
                 const bool goes_on = co_await handle(parser_.take());
-                pending_ = std::move(rest);
                 enter(Phase::idle);
                 co_return goes_on;
             }
@@ -176,6 +175,7 @@ Task<bool> Connection::handle(Request request) {
             if (options.on_bug) options.on_bug(e.what());
             error.message = "Something went wrong here. It has been noted.";
         }
+        watch_close({});
         failed = !error.message.empty();
     } else {
         failed = true;
@@ -197,6 +197,36 @@ Task<bool> Connection::handle(Request request) {
                              .duration = std::chrono::duration_cast<std::chrono::microseconds>(now() - began_at_),
                              .complete = exchange.is_complete()});
     co_return exchange.is_complete() && exchange.keep_alive();
+}
+
+void Connection::watch_close(std::function<void()> closed) {
+    if (close_watch_) {
+        // The wait under way ends unheard. Writes are not under way: they are the handler's own.
+        close_watch_->closed = nullptr;
+        close_watch_.reset();
+        boost::system::error_code ignored;
+        socket_.cancel(ignored);
+    }
+    if (!closed) return;
+    close_watch_ = std::make_shared<CloseWatch>(std::move(closed));
+    look_for_close(close_watch_);
+}
+
+// The end of a connection stands behind the bytes of the requests that follow, so these are taken out of the way. They
+// are bounded, and each byte wakes this once only: no spinning on what nobody reads.
+void Connection::look_for_close(std::shared_ptr<CloseWatch> watch) {
+    socket_.async_wait(Socket::wait_read, [this, watch](boost::system::error_code error) {
+        if (!watch->closed) return;  // `this` may be gone
+        if (!error) {
+            const IoResult io = receive(socket_.native_handle(), core_->scratch.data(), core_->scratch.size());
+            if (io.state == IoResult::State::done) pending_.append(core_->scratch.data(), io.bytes);
+            if (io.state == IoResult::State::done || io.state == IoResult::State::want_read) {
+                if (pending_.size() <= close_watch_bytes) look_for_close(watch);
+                return;
+            }
+        }
+        std::exchange(watch->closed, nullptr)();
+    });
 }
 
 // Answers what cannot be served, and takes leave.

@@ -1,6 +1,7 @@
 // One connection of a client of ours.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -27,6 +28,9 @@ class Connection {
     /// the client took nothing for `write_limit`.
     async::Task<bool> send(std::span<const std::string_view> parts);
 
+    /// See ResponseWriter::on_close.
+    void watch_close(std::function<void()> closed);
+
     /// Waits it for a request of which nothing has come yet?
     bool is_idle() const { return idle_; }
     void close();
@@ -35,6 +39,10 @@ class Connection {
 
   private:
     enum class Phase { idle, head, body, busy };
+    // Shared with the wait under way, which may end after the watch has.
+    struct CloseWatch {
+        std::function<void()> closed;  // null: nobody wants to know any more
+    };
 
     async::Task<void> serve();
     /// Feeds what has come to the parser and handles what is complete. False: no more requests.
@@ -44,6 +52,7 @@ class Connection {
     async::Task<void> linger();
     async::Task<bool> wait_readable();
     void enter(Phase phase);
+    void look_for_close(std::shared_ptr<CloseWatch> watch);
 
     std::shared_ptr<ServerCore> core_;
     Socket socket_;
@@ -51,6 +60,7 @@ class Connection {
     async::Sweeper::Entry deadline_;
     std::string pending_;  // of the next request, when it came with the one before
     std::string request_id_;
+    std::shared_ptr<CloseWatch> close_watch_;
     base::SteadyTime began_at_{};
     Phase phase_ = Phase::idle;
     bool idle_ = false;

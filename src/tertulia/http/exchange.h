@@ -25,6 +25,7 @@ class Exchange final : public ResponseWriter {
     async::Task<bool> write(std::string_view bytes) override;
     async::Task<bool> finish() override;
     bool started() const override { return state_ != State::fresh; }
+    void on_close(std::function<void()> closed) override { connection_.watch_close(std::move(closed)); }
 
     /// Was the whole answer sent, so that the connection may go on?
     bool is_complete() const { return state_ == State::done; }

@@ -1,12 +1,15 @@
 // How a handler answers.
 #pragma once
 
+#include <functional>
 #include <string_view>
 
 #include "tertulia/async/task.h"
 #include "tertulia/http/message.h"
 
 namespace tertulia::http {
+
+inline constexpr std::size_t close_watch_bytes = 64 * 1024;
 
 /// The answer's side of one request: either `respond` once, or `start_stream`, any number of `write`, `finish`. Belongs
 /// to the connection's task. Every call says whether the client is still there; after a false nothing more need be said
@@ -22,6 +25,11 @@ class ResponseWriter {
     virtual async::Task<bool> finish() = 0;
     /// Has an answer been begun?
     virtual bool started() const = 0;
+    /// Has `closed` called from the event loop, at most once and not after the handler has ended, when the client
+    /// closes the connection or its half of it, or the connection breaks or is closed by the server. Costs a
+    /// registration with the kernel, so it is for handlers that would otherwise wait in vain. A client that has sent
+    /// more than `close_watch_bytes` of following requests is no longer watched. Null: no longer.
+    virtual void on_close(std::function<void()> closed) {}
 };
 
 }  // namespace tertulia::http
