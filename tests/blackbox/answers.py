@@ -80,7 +80,8 @@ class Answer:
 
     `before` (pauses, gates, faults) is played before the response head; `shape` ("sse" or "json") overrules what the
     request asked for; `body` (text, bytes or a value to be JSON) is sent as it is instead of the items; `done=False`
-    leaves the terminal event out; `framing="close"` ends the body by closing; `usage=None` reports none.
+    leaves the terminal event out; `framing="close"` ends the body by closing; `usage=None` reports none; `bare=True`:
+    the items are the whole stream, without the dialect's own beginning and end (a recording).
     """
 
     def __init__(
@@ -97,10 +98,12 @@ class Answer:
         done=True,
         before=(),
         framing="chunked",
+        bare=False,
     ):
         self.items, self.usage, self.finish, self.status = items, usage, finish, status
         self.headers, self.body, self.content_type = dict(headers or {}), body, content_type
         self.shape, self.gzip, self.done, self.before, self.framing = shape, gzip, done, tuple(before), framing
+        self.bare = bare
 
     @property
     def text(self):

@@ -198,7 +198,17 @@ class Stream:
 
     @property
     def text(self):
-        return "".join(e.json["text"] for e in self.named("text.delta"))
+        """The answer so far, as a reader who knows text.replaced shows it."""
+        text = ""
+        for event in self.events:
+            if event.name in ("text.delta", "text.replaced"):
+                text = event.json["text"] if event.name == "text.replaced" else text + event.json["text"]
+        return text
+
+    @property
+    def seen(self):
+        """[(id, name, data)] of all events, comments left out: what another reader must see too."""
+        return [(e.id, e.name, e.json) for e in self.events if e.name != ":"]
 
     def close(self):
         self.connection.close()
@@ -210,10 +220,14 @@ def request(server_url, method, path, body=None, headers=None, timeout=30):
         return connection.request(method, path, body, headers)
 
 
-def open_stream(server_url, body, headers=None, timeout=30):
-    """POST /chat that asks for events; a response that is no stream is given back as it is, whole."""
-    connection = Connection(server_url, timeout)
-    connection.send_request("POST", "/chat", body | {"stream": True}, headers)
+def open_stream(server_url, body, headers=None, timeout=30, path="/chat"):
+    """A POST that asks for events; a response that is no stream is given back as it is, whole."""
+    return open_events(server_url, path, "POST", body | {"stream": True}, headers, timeout)
+
+
+def open_events(server_url, path, method="GET", body=None, headers=None, timeout=30, receive_buffer=None):
+    connection = Connection(server_url, timeout, receive_buffer)
+    connection.send_request(method, path, body, headers)
     response = connection.read_head()
     if response.is_stream:
         return Stream(connection, response)

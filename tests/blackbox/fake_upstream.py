@@ -10,6 +10,7 @@ echoes. Base URLs: `url` for Anthropic, `url + "/v1"` for OpenAI. `requests` is 
 
 import argparse
 import asyncio
+import contextlib
 import json
 import socket
 import struct
@@ -31,13 +32,44 @@ class Gate:
 
     def __init__(self):
         self.reached, self.opened = threading.Event(), threading.Event()
+        self.lock, self.wakers = threading.Lock(), []  # what wakes the answers that wait here
 
     def open(self):
-        self.opened.set()
+        with self.lock:
+            self.opened.set()
+            wakers, self.wakers = self.wakers, []
+        for wake in wakers:
+            wake()
+
+    def arrive(self, wake):
+        """An answer came here; `wake` is called when it may go on, at once if it is open."""
+        with self.lock:
+            if waiting := not self.opened.is_set():
+                self.wakers.append(wake)
+        self.reached.set()
+        if not waiting:
+            wake()
 
     def wait_reached(self, timeout=20):
         if not self.reached.wait(timeout):
             raise AssertionError("the upstream was not asked as far as this gate")
+
+
+class Held:
+    """An answer whose every item waits for the test: `script(model, held.answer)`, then `held.next()`, `held.rest()`."""
+
+    def __init__(self, *items, **options):
+        self.gates = [Gate() for _ in items]
+        self.answer = Answer(*(part for pair in zip(self.gates, items) for part in pair), **options)
+        self.given = 0
+
+    def next(self, count=1):
+        for gate in self.gates[self.given : self.given + count]:
+            gate.open()
+        self.given += count
+
+    def rest(self):
+        self.next(len(self.gates) - self.given)
 
 
 def echo(request):
@@ -52,7 +84,7 @@ class Peer:
 
     def __init__(self, upstream, reader, writer, number):
         self.upstream, self.reader, self.writer, self.number = upstream, reader, writer, number
-        self.early, self.gone, self.news = b"", False, asyncio.Event()
+        self.early, self.gone, self.gone_at, self.news = b"", False, None, asyncio.Event()
 
     async def pump(self):
         try:
@@ -61,7 +93,7 @@ class Peer:
                 self.news.set()
         except ConnectionError:
             pass
-        self.gone = True
+        self.gone, self.gone_at = True, time.monotonic()
         self.news.set()
 
     async def more(self):
@@ -111,9 +143,9 @@ class Peer:
         if isinstance(item, Pause):
             await self.pause(item.seconds)
         elif isinstance(item, Gate):
-            item.reached.set()
-            while not item.opened.is_set():  # the gate belongs to the test's thread
-                await self.pause(0.005)
+            item.arrive(lambda: self.upstream.soon(self.news.set))  # the gate belongs to the test's thread
+            while not item.opened.is_set():
+                await self.more()
         elif item is STALL:
             await self.pause(3600)
         elif item in (CUT, RESET):
@@ -147,7 +179,7 @@ class Peer:
                 request.answered = True
         except PeerGone:
             if request:
-                request.peer_gone = True
+                request.gone_at, request.peer_gone = self.gone_at or time.monotonic(), True
         finally:
             pump.cancel()
             self.writer.close()
@@ -192,7 +224,7 @@ class Peer:
                 await self.send(data if answer.framing == "close" else b"%x\r\n%s\r\n" % (len(data), data))
 
         await self.send(head(answer, answer.content_type or "text/event-stream"))
-        await piece(wire.opening())
+        await piece(b"" if answer.bare else wire.opening())
         for item in answer.items:
             if item is END:
                 break
@@ -201,7 +233,7 @@ class Peer:
             elif not await self.step(item):
                 await piece(wire.item(item))
         else:
-            await piece(wire.closing(), last=True)
+            await piece(b"" if answer.bare else wire.closing(), last=True)
         if answer.framing == "close":
             raise PeerGone
         await self.send(b"0\r\n\r\n")
@@ -249,8 +281,13 @@ class FakeUpstream:
         except asyncio.CancelledError:
             pass  # close() ends what still runs
 
+    def soon(self, function):
+        """Calls it on the upstream's own thread."""
+        with contextlib.suppress(RuntimeError):  # closed already
+            self.loop.call_soon_threadsafe(function)
+
     def close(self):
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.soon(self.loop.stop)
         self.thread.join()
         self.socket.close()
 

@@ -10,9 +10,22 @@ import tempfile
 import unittest
 
 from fake_upstream import FakeUpstream
-from server import ROOT, Refused, Server, libc, run, wait_for
+from server import ENDED, ROOT, Refused, Server, libc, run, session_path, turn_path, wait_for
 
-__all__ = ["KEY", "ROOT", "Refused", "Server", "ServerCase", "libc", "raise_open_file_limit", "run", "wait_for"]
+__all__ = [
+    "ENDED",
+    "KEY",
+    "ROOT",
+    "Refused",
+    "Server",
+    "ServerCase",
+    "libc",
+    "raise_open_file_limit",
+    "run",
+    "session_path",
+    "turn_path",
+    "wait_for",
+]
 
 KEY = "sk-blackbox-0123456789-never-to-be-seen"
 REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer", "runtime error:")

@@ -19,6 +19,7 @@ import client
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 START_SECONDS = 30
+ENDED = ("completed", "failed", "cancelled", "interrupted")
 
 libc = ctypes.CDLL(None)
 
@@ -170,7 +171,7 @@ class Server:
 
     def page(self, session, **query):
         """One page of a session's messages."""
-        path = f"/sessions/{urllib.parse.quote(session)}/messages"
+        path = session_path(session) + "/messages"
         return self.get(path + ("?" + urllib.parse.urlencode(query) if query else ""))
 
     def history(self, session):
@@ -186,10 +187,49 @@ class Server:
                 return messages
             query["after"] = response.json["next"]
 
+    # -- turns ---------------------------------------------------------------------------------------------------
+
+    def turn(self, session, turn):
+        return self.get(turn_path(session, turn))
+
+    def wait_turn(self, session, turn, *states, seconds=20):
+        """Waits until the turn is in one of these states (any ended one, when none is named); the whole answer."""
+        wanted = states or ENDED
+        wait_for(lambda: self.turn(session, turn).json.get("state") in wanted, f"{turn} to be {wanted}", seconds)
+        return self.turn(session, turn).json
+
+    def cancel(self, session, turn, timeout=30):
+        return self.request("POST", turn_path(session, turn) + "/cancel", timeout=timeout)
+
+    def go_on(self, session, turn, stream=False, timeout=30, headers=None, **fields):
+        """Continues a turn that is not whole: a Stream, or a Response."""
+        path = turn_path(session, turn) + "/continue"
+        if stream:
+            return client.open_stream(self.url, fields, headers, timeout, path)
+        return self.request("POST", path, fields or None, headers, timeout)
+
+    def events(self, session, turn, after=None, **more):
+        """The events of one turn, after this event: a Stream, or a Response that is none."""
+        headers = {} if after is None else {"last-event-id": after}
+        return client.open_events(self.url, turn_path(session, turn) + "/events", headers=headers, **more)
+
+    def feed(self, session, after=None, **more):
+        """The events of all turns of a session."""
+        headers = {} if after is None else {"last-event-id": after}
+        return client.open_events(self.url, session_path(session) + "/events", headers=headers, **more)
+
     def wait_idle(self, session, seconds=20):
         """Waits until no turn of the session runs; its history."""
         wait_for(lambda: self.page(session).json.get("running") is None, f"the end of the turn of {session}", seconds)
         return self.history(session)
+
+
+def session_path(session):
+    return f"/sessions/{urllib.parse.quote(session)}"
+
+
+def turn_path(session, turn):
+    return f"{session_path(session)}/turns/{urllib.parse.quote(turn)}"
 
 
 def chat_body(message, session, fields):

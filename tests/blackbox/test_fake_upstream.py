@@ -1,11 +1,13 @@
 """The fake upstream itself: what the other tests stand on must not be wrong in secret."""
 
+import time
 import unittest
 import zlib
 
 from answers import CUT, END, NEXT_BLOCK, Answer, Raw, Refusal, RESET, STALL, Thinking, Tool, Usage
 from client import Closed, Connection, request
-from fake_upstream import FakeUpstream, Gate
+from fake_upstream import FakeUpstream, Gate, Held
+from server import wait_for
 
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
 
@@ -99,6 +101,51 @@ class FakeUpstreamTest(unittest.TestCase):
             gate.wait_reached()
             gate.open()
             self.assertIn('"b"', next(events).data)
+
+    def test_a_held_answer_goes_on_as_the_test_lets_it(self):
+        held = Held("a", "b", "c")
+        self.upstream.script("m", held.answer)
+        with Connection(self.upstream.url) as c:
+            c.send_request("POST", CHAT, ask("m", stream=True))
+            events = c.events(c.read_head())
+            next(events)
+            held.next()
+            self.assertIn('"a"', next(events).data)
+            self.assertTrue(held.gates[1].reached.wait(5))
+            self.assertFalse(held.gates[2].reached.is_set())
+            held.rest()
+            self.assertEqual([e.data for e in events][-1], "[DONE]")
+
+    def test_a_gate_holds_many_answers(self):
+        gate = Gate()
+        self.upstream.script("m", Answer(before=[gate]))
+        connections = [Connection(self.upstream.url) for _ in range(20)]
+        for c in connections:
+            c.send_request("POST", CHAT, ask("m"))
+        gate.wait_reached()
+        gate.open()
+        for c in connections:
+            self.assertEqual(c.read_response().status, 200)
+            c.close()
+
+    def test_who_leaves_a_closed_gate_is_noticed_with_the_time(self):
+        gate = Gate()
+        self.upstream.script("left", Answer("a", gate, "b"))
+        with Connection(self.upstream.url) as c:
+            c.send_request("POST", CHAT, ask("left", stream=True))
+            gate.wait_reached()
+        left = time.monotonic()
+        request = self.upstream.asked("left")[0]
+        wait_for(lambda: request.peer_gone, "the peer's leaving to be noticed")
+        self.assertLess(abs(request.gone_at - left), 1)
+        self.assertFalse(request.answered)
+        gate.open()
+
+    def test_a_recording_is_played_as_it_is(self):
+        self.upstream.script("m", Answer(Raw(b"data: one\n\n"), Raw(b"data: two\n\n"), bare=True))
+        with Connection(self.upstream.url) as c:
+            c.send_request("POST", CHAT, ask("m", stream=True))
+            self.assertEqual([e.data for e in c.events(c.read_head())], ["one", "two"])
 
     def test_a_stalled_answer_notices_that_its_peer_left(self):
         self.upstream.script("stalled", Answer("a", STALL))

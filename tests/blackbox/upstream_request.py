@@ -15,6 +15,7 @@ class Request:
     at: float
     answered: bool = False  # played to the end of its script
     peer_gone: bool = False  # the peer closed before that
+    gone_at: float | None = None  # and when (time.monotonic())
 
     @property
     def model(self):
