@@ -8,9 +8,13 @@
 namespace tertulia::api {
 namespace {
 
-// Open without a token.
 bool is_probe(std::string_view path) {
     return path == "/healthz" || path == "/readyz";
+}
+
+// The page can do nothing without a token: it asks its reader for one.
+bool is_open(std::string_view path) {
+    return is_probe(path) || path == "/";
 }
 
 // Asked every few seconds by machines: not worth a line of the log at its normal level.
@@ -44,6 +48,7 @@ void Api::add_routes() {
             return (handlers.*method)(request, writer);
         };
     };
+    router_.add("GET", "/", to(page_, &PageHandler::page));
     router_.add("POST", "/chat", to(chat_, &ChatHandler::chat));
     router_.add("GET", "/sessions", to(sessions_, &SessionHandlers::list));
     router_.add("DELETE", "/sessions/{id}", to(sessions_, &SessionHandlers::remove));
@@ -82,7 +87,7 @@ base::Result<void> Api::admit(const http::Request& request) const {
         return base::fail(base::Errc::forbidden,
                           "This server answers only under a loopback name (localhost, 127.0.0.1, [::1]); set api_token "
                           "in its configuration, or start it with --insecure, to use another.");
-    if (settings_.api_token.empty() || is_probe(request.path) || cors_.is_preflight(request)) return {};
+    if (settings_.api_token.empty() || is_open(request.path) || cors_.is_preflight(request)) return {};
     return check_bearer(request.headers.get("authorization"), settings_.api_token);
 }
 

@@ -7,6 +7,7 @@
 #include "tertulia/api/chat_handler.h"
 #include "tertulia/api/cors.h"
 #include "tertulia/api/health_handlers.h"
+#include "tertulia/api/page_handler.h"
 #include "tertulia/api/session_handlers.h"
 #include "tertulia/base/clock.h"
 #include "tertulia/base/error.h"
@@ -24,7 +25,7 @@ namespace tertulia::api {
 
 /// What the configuration says of the API. Value.
 struct ApiSettings {
-    /// Every request but those for `/healthz` and `/readyz` must bear it; empty: none is asked for.
+    /// Every request but those for `/`, `/healthz` and `/readyz` must bear it; empty: none is asked for.
     base::Secret api_token;
     /// Refuse a `Host` that is not a loopback name: for a loopback listener without a token, against DNS rebinding.
     bool check_host = false;
@@ -70,6 +71,7 @@ class Api {
     ChatHandler chat_;
     SessionHandlers sessions_;
     HealthHandlers health_;
+    PageHandler page_;
     http::Router router_;
 };
 

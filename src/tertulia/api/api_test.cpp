@@ -281,10 +281,10 @@ TEST_F(ApiTest, a_host_that_is_not_loopback_is_refused_where_that_is_checked) {
     EXPECT_TRUE(checking.admit(request("GET", "/healthz")).has_value()) << "HTTP/1.0 without Host";
 }
 
-TEST_F(ApiTest, the_token_is_asked_for_everywhere_but_at_the_probes_and_preflights) {
+TEST_F(ApiTest, the_token_is_asked_for_everywhere_but_at_the_page_the_probes_and_preflights) {
     const Api guarded(
         parts_, {.api_token = base::Secret("s3cret"), .check_host = false, .cors_origins = {"https://app.example"}});
-    for (const char* open : {"/healthz", "/readyz"}) EXPECT_TRUE(guarded.admit(request("GET", open)).has_value());
+    for (const char* open : {"/", "/healthz", "/readyz"}) EXPECT_TRUE(guarded.admit(request("GET", open)).has_value());
     for (const char* closed : {"/chat", "/sessions", "/metrics", "/openapi.json", "/nowhere"}) {
         http::Request asked = request("GET", closed);
         EXPECT_FALSE(guarded.admit(asked).has_value()) << closed;

@@ -1,6 +1,7 @@
 #include "tertulia/base/crypto.h"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 
 #include <array>
@@ -24,6 +25,13 @@ std::string sha256_hex(std::string_view bytes) {
         text += digits[byte & 15];
     }
     return text;
+}
+
+std::string sha256_base64(std::string_view bytes) {
+    const auto digest = sha256(bytes);
+    std::array<unsigned char, (SHA256_DIGEST_LENGTH + 2) / 3 * 4 + 1> text;  // and the NUL that OpenSSL adds
+    const int size = EVP_EncodeBlock(text.data(), digest.data(), int(digest.size()));
+    return {text.begin(), text.begin() + size};
 }
 
 bool equal_constant_time(std::string_view given, std::string_view expected) {

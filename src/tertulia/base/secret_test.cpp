@@ -20,6 +20,7 @@ TEST(Redact, TakesEveryOccurrenceOut) {
 
 TEST(Crypto, HashesAndCompares) {
     EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    EXPECT_EQ(sha256_base64("abc"), "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
     EXPECT_TRUE(equal_constant_time("token", "token"));
     EXPECT_FALSE(equal_constant_time("token", "token2"));
     EXPECT_FALSE(equal_constant_time("", "token"));
