@@ -292,6 +292,7 @@ class FakeUpstream:
         self.socket.close()
 
     def script(self, model, *answers):
+        """The answers of this model in their order; a function among them makes one from the Request."""
         with self.lock:
             self.scripts[model] = list(answers)
 
@@ -300,7 +301,8 @@ class FakeUpstream:
             left = self.scripts.get(request.model)
             if not left:
                 return echo(request)
-            return left.pop(0) if len(left) > 1 else left[0]
+            answer = left.pop(0) if len(left) > 1 else left[0]
+        return answer(request) if callable(answer) else answer
 
     def asked(self, model):
         """The requests for one model id, oldest first."""

@@ -38,5 +38,3 @@ def steps(pieces):
             out.append(Raw(joined))
             joined = b""
     return [*out, Raw(joined)]
-
-

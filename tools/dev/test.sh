@@ -7,10 +7,11 @@ fuzz_seconds=5 # for each fuzzer, in a run of everything
 
 dev_test() {
     local status=0
-    need build
+    need build test
     build_preset dev
     (($# > 0)) || build_preset fuzz
     offer_real_model
+    offer_test_packages
     if [[ ! -d ${TERTULIA_TEST_DATA:-../shared/data} ]]; then
         say "No recordings at ${TERTULIA_TEST_DATA:-../shared/data} (TERTULIA_TEST_DATA): the tests that read them are left out."
     fi
@@ -31,4 +32,23 @@ offer_real_model() {
     else
         say "No small model (see above): the test that talks to a real one is left out."
     fi
+}
+
+# An independent WebSocket client, for one test; all others need only the standard library of Python.
+offer_test_packages() {
+    local venv=$PWD/build/test-venv list=tools/test_packages.txt
+    if ! cmp -s "$list" "$venv/installed.txt"; then
+        say "Installing the packages of $list into $venv ..."
+        if rm -rf "$venv" && python -m venv "$venv" && "$venv/bin/python" -m pip install --no-deps --require-hashes \
+            --only-binary :all: --quiet --progress-bar off --retries 2 --disable-pip-version-check -r "$list"; then
+            cp "$list" "$venv/installed.txt"
+        elif [[ ${CI:-} == true ]]; then
+            die "test: the packages of $list could not be installed"
+        else
+            say "Without them (see above) the test that needs them is left out."
+            return 0
+        fi
+    fi
+    TERTULIA_TEST_PACKAGES=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    export TERTULIA_TEST_PACKAGES
 }
