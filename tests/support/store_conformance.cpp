@@ -2,10 +2,10 @@
 
 #include <gmock/gmock.h>
 
-#include <boost/asio/co_spawn.hpp>
 #include <future>
 #include <vector>
 
+#include "tertulia/async/spawn.h"
 #include "tertulia/base/clock.h"
 
 namespace tertulia::tests {
@@ -386,7 +386,7 @@ TEST_P(StoreConformance, many_turns_at_once_are_all_kept) {
     for (int number = 0; number < session_count; ++number) {
         auto finished = std::make_shared<std::promise<void>>();
         done.push_back(finished->get_future());
-        async::asio::co_spawn(runner.executor(), talk(*store, number), [finished](std::exception_ptr exception) {
+        async::spawn(runner.executor(), talk(*store, number), [finished](std::exception_ptr exception) {
             EXPECT_FALSE(exception);
             finished->set_value();
         });

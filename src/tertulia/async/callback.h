@@ -17,7 +17,7 @@ namespace tertulia::async {
 template <class T>
 Task<T> await_callback(std::move_only_function<void(std::move_only_function<void(T)>)> start) {
     const Executor executor = co_await this_executor;
-    co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(T)>(
+    co_return co_await asio::async_initiate<const UseTask, void(T)>(
         [executor, &start](auto handler) {
             start([executor, work = asio::make_work_guard(executor), handler = std::move(handler)](T value) mutable {
                 // The guard goes along: let go of here, on the caller's thread, it could outlive the worker.

@@ -1,13 +1,14 @@
 #include "tertulia/async/task_group.h"
 
-#include <boost/asio/co_spawn.hpp>
 #include <exception>
+
+#include "tertulia/async/spawn.h"
 
 namespace tertulia::async {
 
 void TaskGroup::spawn(Task<void> task) {
     ++running_;
-    asio::co_spawn(executor_, std::move(task), [this](std::exception_ptr exception) {
+    async::spawn(executor_, std::move(task), [this](std::exception_ptr exception) {
         if (exception) {
             try {
                 std::rethrow_exception(exception);

@@ -1,15 +1,13 @@
 #include "tertulia/async/waiter.h"
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
 
 namespace tertulia::async {
 
 Task<void> Waiter::wait(base::Deadline deadline) {
     if (!woken_) {
         timer_.expires_at(deadline.at());
-        boost::system::error_code ignored;  // cancelled: woken
-        co_await timer_.async_wait(asio::redirect_error(use_task, ignored));
+        co_await timer_.async_wait(use_task);  // its error says: cancelled, so woken
     }
     woken_ = false;
 }

@@ -2,7 +2,7 @@
 
 #include <pthread.h>
 
-#include <boost/asio/co_spawn.hpp>
+#include "tertulia/async/spawn.h"
 
 namespace tertulia::async {
 
@@ -24,7 +24,7 @@ void Worker::start(const std::string& name) {
 
 void Worker::run_until_done(Task<void> task) {
     std::promise<void> done;
-    asio::co_spawn(context_, std::move(task), [&done](std::exception_ptr exception) {
+    spawn(executor(), std::move(task), [&done](std::exception_ptr exception) {
         if (exception)
             done.set_exception(exception);
         else

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
-#include <boost/asio/redirect_error.hpp>
-
 namespace tertulia::http {
 namespace {
 
@@ -43,9 +41,8 @@ std::unexpected<base::Error> ClientConnection::broken() const {
 
 async::Task<base::Result<void>> ClientConnection::wait(Socket::wait_type what, base::Deadline deadline) {
     if (stopped_) co_return stopped();
-    boost::system::error_code error;
     deadline_.set(deadline);
-    co_await socket_.async_wait(what, boost::asio::redirect_error(async::use_task, error));
+    const boost::system::error_code error = co_await socket_.async_wait(what, async::use_task);
     deadline_.clear();
     if (stopped_) co_return stopped();
     if (timed_out_) co_return timed_out();
@@ -61,7 +58,7 @@ async::Task<base::Result<void>> ClientConnection::connect(Tcp::endpoint endpoint
     if (error) co_return base::fail(Errc::upstream_unavailable, error.message());
     timed_out_ = false;
     deadline_.set(deadline);
-    co_await socket_.async_connect(endpoint, boost::asio::redirect_error(async::use_task, error));
+    error = co_await socket_.async_connect(endpoint, async::use_task);
     deadline_.clear();
     if (stopped_) co_return stopped();
     if (timed_out_) co_return timed_out();

@@ -4,7 +4,6 @@
 #include <sys/uio.h>
 
 #include <array>
-#include <boost/asio/redirect_error.hpp>
 #include <cerrno>
 
 #include "tertulia/http/exchange.h"
@@ -84,8 +83,7 @@ Task<bool> Connection::wait_readable() {
     idle_ = phase_ == Phase::idle;
     if (idle_ && core_->draining) co_return false;
     boost::system::error_code error;
-    if (!timed_out_)
-        co_await socket_.async_wait(Socket::wait_read, boost::asio::redirect_error(async::use_task, error));
+    if (!timed_out_) error = co_await socket_.async_wait(Socket::wait_read, async::use_task);
     idle_ = false;
     if (timed_out_ && phase_ != Phase::idle && socket_.is_open()) {
         const base::Error late{
@@ -253,7 +251,7 @@ Task<void> Connection::linger() {
     phase_ = Phase::idle;  // a deadline that passes is the end, without an answer
     deadline_.set(base::Deadline(now() + linger_limit));
     for (std::size_t count = 0; count < linger_bytes && !error;) {
-        co_await socket_.async_wait(Socket::wait_read, boost::asio::redirect_error(async::use_task, error));
+        error = co_await socket_.async_wait(Socket::wait_read, async::use_task);
         if (error || timed_out_ || !socket_.is_open()) co_return;
         const IoResult io = receive(socket_.native_handle(), core_->scratch.data(), core_->scratch.size());
         if (io.state == IoResult::State::want_read) continue;
@@ -279,8 +277,7 @@ Task<bool> Connection::send(std::span<const std::string_view> parts) {
             if (errno != EAGAIN && errno != EWOULDBLOCK) co_return false;
             timed_out_ = false;
             deadline_.set(base::Deadline(now() + core_->options.write_limit));
-            boost::system::error_code error;
-            co_await socket_.async_wait(Socket::wait_write, boost::asio::redirect_error(async::use_task, error));
+            const boost::system::error_code error = co_await socket_.async_wait(Socket::wait_write, async::use_task);
             deadline_.clear();
             if (error || timed_out_) co_return false;
             continue;

@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 
 #include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <ctime>
 
 #include "tertulia/async/waiter.h"
@@ -70,8 +69,7 @@ class Server::Impl : public ServerCore, public std::enable_shared_from_this<Impl
 
     static async::Task<void> accept(std::shared_ptr<Impl> self) {
         while (!self->draining) {
-            boost::system::error_code error;
-            Socket socket = co_await self->acceptor.async_accept(boost::asio::redirect_error(async::use_task, error));
+            auto [error, socket] = co_await self->acceptor.async_accept(async::use_task);
             if (self->draining) co_return;
             if (error) {
                 // No descriptors left, as a rule: the connections that are there go on, and some will end.

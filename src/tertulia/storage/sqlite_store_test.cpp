@@ -6,11 +6,11 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-#include <boost/asio/co_spawn.hpp>
 #include <chrono>
 #include <fstream>
 #include <future>
 
+#include "tertulia/async/spawn.h"
 #include "tertulia/storage/sqlite_database.h"
 #include "tests/support/store_conformance.h"
 #include "tests/support/temporary_folder.h"
@@ -42,11 +42,15 @@ class SqliteStoreTest : public testing::Test {
     // Starts a task without waiting for it.
     template <class T>
     std::future<T> begin(async::Task<T> task) {
-        auto promise = std::make_shared<std::promise<T>>();
-        auto future = promise->get_future();
-        async::asio::co_spawn(runner.executor(), std::move(task),
-                              [promise](std::exception_ptr, T value) { promise->set_value(std::move(value)); });
+        std::promise<T> promise;
+        auto future = promise.get_future();
+        async::spawn(runner.executor(), fulfil(std::move(task), std::move(promise)),
+                     [](std::exception_ptr exception) { EXPECT_FALSE(exception); });
         return future;
+    }
+    template <class T>
+    static async::Task<void> fulfil(async::Task<T> task, std::promise<T> promise) {
+        promise.set_value(co_await std::move(task));
     }
 
     const telemetry::Log silent{telemetry::Level::off, telemetry::Log::Form::json};
