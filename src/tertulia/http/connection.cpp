@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "tertulia/http/exchange.h"
+#include "tertulia/http/takeover.h"
 
 namespace tertulia::http {
 namespace {
@@ -160,6 +161,7 @@ Task<bool> Connection::take(std::string_view bytes) {
 
 Task<bool> Connection::handle(Request request) {
     request.id = std::move(request_id_);
+    request.is_http_1_0 = parser_.is_http_1_0();
     const ServerOptions& options = core_->options;
     Exchange exchange(*this, &request, parser_.keep_alive(), parser_.is_http_1_0());
     const Router::Match match = core_->router.find(request);
@@ -174,6 +176,11 @@ Task<bool> Connection::handle(Request request) {
             error.message = "Something went wrong here. It has been noted.";
         }
         watch_close({});
+        if (const auto takeover = std::exchange(takeover_, nullptr)) {
+            co_await takeover->finish(!error.message.empty());
+            co_await linger();
+            co_return false;
+        }
         failed = !error.message.empty();
     } else {
         failed = true;
@@ -188,13 +195,27 @@ Task<bool> Connection::handle(Request request) {
         if (!match.allow.empty()) response.headers.add("Allow", match.allow);
         co_await exchange.respond(std::move(response));
     }
-    if (options.on_answered)
-        options.on_answered(request,
-                            {.status = exchange.status(),
-                             .body_bytes = exchange.body_bytes(),
-                             .duration = std::chrono::duration_cast<std::chrono::microseconds>(now() - began_at_),
-                             .complete = exchange.is_complete()});
+    if (exchange.status() != 101) report(request, exchange);  // else take_over has
     co_return exchange.is_complete() && exchange.keep_alive();
+}
+
+void Connection::report(const Request& request, const Exchange& exchange) {
+    if (!core_->options.on_answered) return;
+    core_->options.on_answered(request,
+                               {.status = exchange.status(),
+                                .body_bytes = exchange.body_bytes(),
+                                .duration = std::chrono::duration_cast<std::chrono::microseconds>(now() - began_at_),
+                                .complete = exchange.is_complete()});
+}
+
+void Connection::set_takeover(std::shared_ptr<Takeover> takeover) {
+    takeover_ = std::move(takeover);
+    if (core_->draining) takeover_->stop();
+}
+
+void Connection::stop() {
+    if (idle_) close();
+    if (takeover_) takeover_->stop();
 }
 
 void Connection::watch_close(std::function<void()> closed) {
@@ -205,7 +226,7 @@ void Connection::watch_close(std::function<void()> closed) {
         boost::system::error_code ignored;
         socket_.cancel(ignored);
     }
-    if (!closed) return;
+    if (!closed || takeover_) return;
     close_watch_ = std::make_shared<CloseWatch>(std::move(closed));
     look_for_close(close_watch_);
 }
@@ -236,12 +257,7 @@ Task<void> Connection::refuse(const base::Error& error, Request* request) {
     }
     Exchange exchange(*this, request, false, false);
     if (!co_await exchange.respond(core_->options.on_error(error, request))) co_return;
-    if (request && core_->options.on_answered)
-        core_->options.on_answered(
-            *request, {.status = exchange.status(),
-                       .body_bytes = exchange.body_bytes(),
-                       .duration = std::chrono::duration_cast<std::chrono::microseconds>(now() - began_at_),
-                       .complete = true});
+    if (request) report(*request, exchange);
     co_await linger();
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "tertulia/async/sweeper.h"
 #include "tertulia/http/request_parser.h"
@@ -13,6 +14,9 @@
 #include "tertulia/http/transport.h"
 
 namespace tertulia::http {
+
+class Exchange;
+class Takeover;
 
 /// Reads requests, has them handled one after the other, and closes. One per worker.
 class Connection {
@@ -31,8 +35,16 @@ class Connection {
     /// See ResponseWriter::on_close.
     void watch_close(std::function<void()> closed);
 
-    /// Waits it for a request of which nothing has come yet?
-    bool is_idle() const { return idle_; }
+    /// Tells ServerOptions::on_answered what became of a request.
+    void report(const Request& request, const Exchange& exchange);
+
+    /// For what takes the connection over; `takeover` has it until its `finish`.
+    Socket& socket() { return socket_; }
+    std::string take_pending() { return std::exchange(pending_, {}); }
+    void set_takeover(std::shared_ptr<Takeover> takeover);
+    /// The server stops: an idle connection is closed, one that was taken over is told.
+    void stop();
+
     void close();
 
     ServerCore& core() { return *core_; }
@@ -61,9 +73,10 @@ class Connection {
     std::string pending_;  // of the next request, when it came with the one before
     std::string request_id_;
     std::shared_ptr<CloseWatch> close_watch_;
+    std::shared_ptr<Takeover> takeover_;
     base::SteadyTime began_at_{};
     Phase phase_ = Phase::idle;
-    bool idle_ = false;
+    bool idle_ = false;  // waits for a request of which nothing has come yet
     bool timed_out_ = false;
 };
 

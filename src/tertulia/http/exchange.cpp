@@ -25,6 +25,8 @@ bool has_no_body(int status) {
 
 std::string_view reason_phrase(int status) {
     switch (status) {
+        case 101:
+            return "Switching Protocols";
         case 200:
             return "OK";
         case 201:
@@ -63,6 +65,8 @@ std::string_view reason_phrase(int status) {
             return "Expectation Failed";
         case 422:
             return "Unprocessable Content";
+        case 426:
+            return "Upgrade Required";
         case 429:
             return "Too Many Requests";
         case 431:
@@ -103,7 +107,11 @@ std::string Exchange::head(Response& response, bool has_length) {
         else if (!http_1_0_)
             head += "Transfer-Encoding: chunked\r\n";
     }
-    if (!keep_alive_)
+    // RFC 9110 15.5.22; there is one protocol that this server can be upgraded to.
+    if (response.status == 426) head += "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n";
+    if (response.status == 101)
+        keep_alive_ = false;  // no more requests; but this is not to be said
+    else if (!keep_alive_)
         head += "Connection: close\r\n";
     else if (http_1_0_)
         head += "Connection: keep-alive\r\n";
@@ -137,6 +145,17 @@ async::Task<bool> Exchange::start_stream(Response response) {
     const std::string size = chunk ? fmt::format("{:x}\r\n", body.size()) : std::string();
     const std::array<std::string_view, 4> parts{head_text, size, body, chunk ? "\r\n" : ""};
     co_return settle(co_await connection_.send(parts), State::streaming);
+}
+
+async::Task<Connection*> Exchange::take_over(Response response) {
+    if (state_ != State::fresh) co_return nullptr;
+    connection_.watch_close({});  // it would take bytes that are no longer its own
+    const std::string head_text = head(response, false);
+    state_ = State::broken;
+    const std::array<std::string_view, 1> parts{head_text};
+    const bool sent = settle(co_await connection_.send(parts), State::done);
+    connection_.report(*request_, *this);  // now: the connection may live for days
+    co_return sent ? &connection_ : nullptr;
 }
 
 async::Task<bool> Exchange::write(std::string_view bytes) {

@@ -35,6 +35,7 @@ struct Request {
     std::string path;
     Headers headers;
     std::string body;
+    bool is_http_1_0 = false;
     /// What the router found for `{name}` in the pattern, percent-decoded.
     std::vector<std::pair<std::string, std::string>> path_parameters;
     /// The pattern of the route that the router found; empty: none (yet).

@@ -9,6 +9,8 @@
 
 namespace tertulia::http {
 
+class Connection;
+
 inline constexpr std::size_t close_watch_bytes = 64 * 1024;
 
 /// The answer's side of one request: either `respond` once, or `start_stream`, any number of `write`, `finish`. Belongs
@@ -30,6 +32,9 @@ class ResponseWriter {
     /// registration with the kernel, so it is for handlers that would otherwise wait in vain. A client that has sent
     /// more than `close_watch_bytes` of following requests is no longer watched. Null: no longer.
     virtual void on_close(std::function<void()> closed) {}
+    /// Sends `head` (101) and hands the connection over for the rest of the handler: no more requests are read. Null:
+    /// the client has gone, or there is no connection. For websocket.h.
+    virtual async::Task<Connection*> take_over(Response head) { co_return nullptr; }
 };
 
 }  // namespace tertulia::http

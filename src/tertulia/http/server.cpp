@@ -121,8 +121,7 @@ void Server::stop_accepting() {
     boost::system::error_code ignored;
     impl_->acceptor.close(ignored);
     impl_->pause->wake();
-    for (Connection* connection : impl_->connections)
-        if (connection->is_idle()) connection->close();
+    for (Connection* connection : impl_->connections) connection->stop();
 }
 
 void Server::close_connections() {

@@ -71,7 +71,7 @@ class Server {
     boost::asio::ip::tcp::endpoint endpoint() const;
 
     /// Closes the listening socket and the connections that wait for a request; the others say `Connection: close` on
-    /// their answer and end with it.
+    /// their answer and end with it. WebSockets are closed with 1001.
     void stop_accepting();
     /// Closes all connections, whatever they do.
     void close_connections();

@@ -38,7 +38,8 @@ class ServerTest : public ::testing::Test {
         });
     }
 
-    ~ServerTest() override {
+    // Before the members of derived classes go, which handlers use.
+    void TearDown() override {
         if (!server_) return;
         auto stop = [this]() -> async::Task<void> {
             server_->stop_accepting();
