@@ -1,77 +1,23 @@
 #include "tertulia/cli/chat_command.h"
 
-#include <fmt/format.h>
-
 #include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
 #include <future>
 #include <istream>
 #include <optional>
 #include <ostream>
 
 #include "tertulia/async/worker.h"
-#include "tertulia/base/json.h"
 #include "tertulia/base/utf8.h"
 #include "tertulia/cli/chat_screen.h"
+#include "tertulia/cli/conversation.h"
 #include "tertulia/http/client.h"
-#include "tertulia/http/sse_parser.h"
 
 namespace tertulia::cli {
 namespace {
 
-// A turn has its own deadline in the server, and heartbeats come while it waits; this one is for a server that is gone.
-constexpr std::chrono::minutes patience{15};
-constexpr std::size_t error_body_limit = 64 * 1024;
-
-std::string request_body(const ChatOptions& options, const std::string& session_id, std::string_view message) {
-    std::string body = R"({"stream":true,"message":)";
-    base::append_json_string(body, message);
-    if (!session_id.empty()) {
-        body += R"(,"session_id":)";
-        base::append_json_string(body, session_id);
-    }
-    if (!options.model.empty()) {
-        body += R"(,"model":)";
-        base::append_json_string(body, options.model);
-    }
-    return body + '}';
-}
-
-async::Task<void> read_events(http::ClientResponse& response, ChatScreen& screen, base::Deadline deadline) {
-    http::SseParser parser;
-    for (;;) {
-        const auto bytes = co_await response.read(deadline);
-        if (!bytes || bytes->empty()) co_return;  // the screen knows whether the turn had ended
-        const auto fed =
-            parser.feed(*bytes, [&](const http::SseEvent& event) { screen.on_event(event.type, event.data); });
-        if (!fed) co_return;
-    }
-}
-
-async::Task<void> read_error(http::ClientResponse& response, ChatScreen& screen, base::Deadline deadline) {
-    std::string body;
-    while (body.size() < error_body_limit) {
-        const auto bytes = co_await response.read(deadline);
-        if (!bytes || bytes->empty()) break;
-        body += *bytes;
-    }
-    screen.on_error_body(response.status, body);
-}
-
-// One message; true: it was answered.
-async::Task<void> take_turn(http::Client& client, http::ClientRequest request, ChatScreen& screen,
-                            std::optional<base::Error>& failed) {
-    const base::Deadline deadline = base::Deadline::after(patience);
-    auto response = co_await client.send(std::move(request), {}, deadline);
-    if (!response) {
-        failed = response.error();
-        co_return;
-    }
-    if ((*response)->status == 200) {
-        co_await read_events(**response, screen, deadline);
-    } else {
-        co_await read_error(**response, screen, deadline);
-    }
-}
+constexpr int exit_interrupted = 130;
 
 std::string_view without_blanks(std::string_view line) {
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
@@ -79,24 +25,70 @@ std::string_view without_blanks(std::string_view line) {
     return line;
 }
 
+// What lives on the worker.
+class Chat {
+  public:
+    Chat(async::Worker& worker, ChatScreen& screen, Place place)
+        : client_(worker.executor()),
+          conversation_({.client = client_, .tasks = worker.tasks(), .executor = worker.executor(), .screen = screen},
+                        std::move(place)),
+          signals_(worker.executor(), SIGINT) {
+        watch();
+    }
+
+    Conversation& conversation() { return conversation_; }
+
+  private:
+    // Ctrl-C while a line is being read ends that read (EINTR), and so the conversation.
+    void watch() {
+        signals_.async_wait([this](const boost::system::error_code& error, int) {
+            if (error) return;
+            conversation_.interrupt();
+            watch();
+        });
+    }
+
+    http::Client client_;
+    Conversation conversation_;
+    async::asio::basic_signal_set<async::Executor> signals_;
+};
+
+async::Task<void> close(async::Worker& worker, std::optional<Chat>& chat) {
+    co_await worker.tasks().join(base::Deadline::after(std::chrono::seconds(10)));
+    chat.reset();
+}
+
 }  // namespace
 
 int run_chat(const ChatOptions& options, std::istream& in, std::ostream& out, std::ostream& err) {
     std::string address = options.url;
     while (address.ends_with('/')) address.pop_back();
-    const auto url = http::parse_url(address + "/chat");
-    if (!url) {
+    if (const auto url = http::parse_url(address + "/chat"); !url) {
         err << "tertulia chat: --url: " << url.error().message << '\n';
         return 2;
     }
 
     async::Worker worker([&err](const std::string& what) { err << "tertulia chat: " << what << '\n'; });
-    std::optional<http::Client> client(std::in_place, worker.executor());
-    worker.start("chat");
     ChatScreen screen(out, err);
+    std::optional<Chat> chat(
+        std::in_place, worker, screen,
+        Place{.url = address, .session_id = options.session_id, .model = options.model, .token = options.token});
+    worker.start("chat");
+    Conversation& conversation = chat->conversation();
     bool all_answered = true;
-    if (options.interactive) out << "Write a message and press Enter; /quit ends.\n";
-    for (std::string line;;) {
+    const auto run = [&worker](async::Task<bool> turn) {
+        bool whole = false;
+        worker.run_until_done([](async::Task<bool> turn, bool& whole) -> async::Task<void> {
+            whole = co_await std::move(turn);
+        }(std::move(turn), whole));
+        return whole;
+    };
+    if (options.interactive) {
+        out << "Write a message and press Enter; /continue goes on with an unfinished answer, Ctrl-C stops one, /quit "
+               "ends.\n";
+        worker.run_until_done(conversation.catch_up());
+    }
+    for (std::string line; !conversation.left();) {
         if (options.interactive) out << "> " << std::flush;
         if (!std::getline(in, line)) break;
         const std::string_view message = without_blanks(line);
@@ -105,37 +97,20 @@ int run_chat(const ChatOptions& options, std::istream& in, std::ostream& out, st
         if (base::find_invalid_utf8(message) != std::string_view::npos) {
             err << "error: this line is not UTF-8\n";
             all_answered = false;
-            continue;
-        }
-        const std::string& session = screen.session_id().empty() ? options.session_id : screen.session_id();
-        http::ClientRequest request{
-            .url = *url, .method = "POST", .headers = {}, .body = request_body(options, session, message)};
-        request.headers.add("content-type", "application/json");
-        request.headers.add("accept", "text/event-stream");
-        if (!options.token.empty()) request.headers.add("authorization", "Bearer " + options.token.reveal());
-        screen.begin();
-        std::optional<base::Error> failed;
-        worker.run_until_done(take_turn(*client, std::move(request), screen, failed));
-        if (failed) {
-            err << "error: " << failed->message << "\nIs the server running at " << address
-                << "? (`./dev run` starts one.)\n";
-            all_answered = false;
+        } else if (message == "/continue") {
+            all_answered = run(conversation.go_on()) && all_answered;
         } else {
-            all_answered = screen.end() && all_answered;
+            all_answered = run(conversation.send(std::string(message))) && all_answered;
         }
     }
     if (options.interactive) out << '\n';
-    const std::string& session = screen.session_id().empty() ? options.session_id : screen.session_id();
-    if (!session.empty()) err << fmt::format("session {}; resume with: tertulia chat --session {}\n", session, session);
-    // The client's sockets belong to the worker: they are closed there.
-    std::promise<void> closed;
-    async::asio::post(worker.executor(), [&] {
-        client.reset();
-        worker.context().stop();
-        closed.set_value();
-    });
-    closed.get_future().wait();
+    const std::string session = conversation.session_id();
+    const bool left = conversation.left();
+    if (!session.empty()) err << "session " << session << "; resume with: tertulia chat --session " << session << '\n';
+    worker.run_until_done(close(worker, chat));  // its sockets are closed where they belong
+    worker.context().stop();
     worker.join();
+    if (left) return exit_interrupted;
     return all_answered || options.interactive ? 0 : 1;
 }
 

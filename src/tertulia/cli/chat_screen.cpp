@@ -42,33 +42,36 @@ std::string printable(std::string_view text) {
 }  // namespace
 
 void ChatScreen::begin() {
+    begin_again();
+    shown_.clear();
+}
+
+void ChatScreen::begin_again() {
     ended_ = failed_ = thinking_ = mid_line_ = false;
 }
 
 void ChatScreen::on_event(std::string_view type, std::string_view data) {
     const auto parsed = base::parse_json(data);
     if (!parsed) return fail("the server sent an event that is not JSON");
-    if (type == "turn.started") {
-        session_id_ = member(*parsed, "session_id");
+    if (type == "turn.queued") {
+        note("it waits for the answer before it");
     } else if (type == "text.delta") {
-        const std::string text = printable(member(*parsed, "text"));
-        if (text.empty()) return;
-        if (thinking_) err_ << '\n' << std::flush;
-        thinking_ = false;
-        out_ << text << std::flush;
-        mid_line_ = text.back() != '\n';
+        const std::string text = member(*parsed, "text");
+        shown_ += text;
+        show(text);
+    } else if (type == "text.replaced") {
+        replace(member(*parsed, "text"));
     } else if (type == "thinking.delta") {
         if (!thinking_) err_ << "(thinking ...)" << std::flush;
         thinking_ = true;
     } else if (type == "turn.completed") {
         ended_ = true;
         const std::string reason = member(*parsed, "stop_reason");
-        if (reason == "max_tokens" || reason == "context_exceeded") {
-            if (mid_line_) out_ << '\n' << std::flush;
-            mid_line_ = false;
-            err_ << "(the answer is cut: " << reason << ")\n";
-        }
-    } else if (type == "turn.failed" || type == "turn.cancelled" || type == "turn.interrupted") {
+        if (reason == "max_tokens" || reason == "context_exceeded") note("the answer is cut: " + reason);
+    } else if (type == "turn.cancelled") {
+        note("stopped");
+        failed_ = true;
+    } else if (type == "turn.failed" || type == "turn.interrupted") {
         fail(member(*parsed, "message"));
     }
 }
@@ -76,22 +79,49 @@ void ChatScreen::on_event(std::string_view type, std::string_view data) {
 void ChatScreen::on_error_body(int status, std::string_view body) {
     const auto parsed = base::parse_json(body);
     const std::string message = parsed ? member(*parsed, "message") : std::string();
-    if (parsed && session_id_.empty()) session_id_ = member(*parsed, "session_id");
     fail(message.empty() ? fmt::format("the server answered with status {}", status) : message);
 }
 
 bool ChatScreen::end() {
     if (!ended_ && !failed_) fail("the connection ended before the answer did; the server goes on with it");
-    if (mid_line_) out_ << '\n' << std::flush;
-    mid_line_ = false;
+    end_line();
     return !failed_;
 }
 
 void ChatScreen::fail(std::string_view what) {
-    if (mid_line_ || thinking_) out_ << '\n' << std::flush;
-    mid_line_ = thinking_ = false;
+    end_line();
     err_ << "error: " << printable(what.empty() ? "the turn did not complete" : what) << '\n' << std::flush;
     failed_ = true;
+}
+
+void ChatScreen::note(std::string_view what) {
+    end_line();
+    err_ << '(' << printable(what) << ")\n" << std::flush;
+}
+
+void ChatScreen::show(std::string_view text) {
+    const std::string shown = printable(text);
+    if (shown.empty()) return;
+    if (thinking_) err_ << '\n' << std::flush;
+    thinking_ = false;
+    out_ << shown << std::flush;
+    mid_line_ = shown.back() != '\n';
+}
+
+// What was printed cannot be taken back.
+void ChatScreen::replace(std::string text) {
+    if (text.starts_with(shown_)) {
+        show(std::string_view(text).substr(shown_.size()));
+    } else {
+        note("not all of this was kept; the answer from its beginning:");
+        show(text);
+    }
+    shown_ = std::move(text);
+}
+
+void ChatScreen::end_line() {
+    if (mid_line_ || thinking_) out_ << '\n' << std::flush;
+    mid_line_ = thinking_ = false;
 }
 
 }  // namespace tertulia::cli

@@ -16,22 +16,29 @@ class ChatScreen {
 
     /// A new turn begins.
     void begin();
+    /// A turn begins that goes on with the answer of the one before.
+    void begin_again();
     /// One server-sent event of it.
     void on_event(std::string_view type, std::string_view data);
     /// An answer that is no stream: an error of the API.
     void on_error_body(int status, std::string_view body);
+    /// The turn does not go on.
+    void fail(std::string_view what);
+    /// Something about the turn that is not its answer.
+    void note(std::string_view what);
+    /// Has the turn ended, or failed?
+    bool over() const { return ended_ || failed_; }
     /// The events have ended. False: the turn did not complete (said on `err`).
     bool end();
 
-    /// Empty until the first turn has started.
-    const std::string& session_id() const { return session_id_; }
-
   private:
-    void fail(std::string_view what);
+    void show(std::string_view text);
+    void replace(std::string text);
+    void end_line();
 
     std::ostream& out_;
     std::ostream& err_;
-    std::string session_id_;
+    std::string shown_;  // the answer's text so far
     bool ended_ = false;
     bool failed_ = false;
     bool thinking_ = false;

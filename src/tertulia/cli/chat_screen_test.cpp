@@ -22,7 +22,7 @@ struct ChatScreenTest : testing::Test {
     ChatScreen screen{out, err};
 };
 
-TEST_F(ChatScreenTest, ShowsTheTextAsItComesAndKeepsTheSession) {
+TEST_F(ChatScreenTest, ShowsTheTextAsItComes) {
     EXPECT_TRUE(show({{"turn.started", R"({"session_id":"s-1","turn_id":"t_1","model":"a/b"})"},
                       {"text.delta", R"({"text":"Good "})"},
                       {"text.delta", R"({"text":"day."})"},
@@ -31,7 +31,6 @@ TEST_F(ChatScreenTest, ShowsTheTextAsItComesAndKeepsTheSession) {
                       {"turn.completed", R"({"stop_reason":"end_turn"})"}}));
     EXPECT_EQ(out.str(), "Good day.\n");
     EXPECT_EQ(err.str(), "");
-    EXPECT_EQ(screen.session_id(), "s-1");
 }
 
 TEST_F(ChatScreenTest, SaysThatAnAnswerWasCut) {
@@ -44,6 +43,34 @@ TEST_F(ChatScreenTest, ShowsWhyATurnFailed) {
     EXPECT_FALSE(show({{"text.delta", R"({"text":"On"})"}, {"turn.failed", R"({"message":"The provider is gone."})"}}));
     EXPECT_EQ(out.str(), "On\n");
     EXPECT_EQ(err.str(), "error: The provider is gone.\n");
+}
+
+TEST_F(ChatScreenTest, SaysThatATurnWaitsOrWasStopped) {
+    EXPECT_FALSE(
+        show({{"turn.queued", "{}"}, {"text.delta", R"({"text":"On"})"}, {"turn.cancelled", R"({"message":"x"})"}}));
+    EXPECT_EQ(out.str(), "On\n");
+    EXPECT_EQ(err.str(), "(it waits for the answer before it)\n(stopped)\n");
+}
+
+TEST_F(ChatScreenTest, AReplacementThatGoesOnIsNotShownTwice) {
+    EXPECT_FALSE(
+        show({{"text.delta", R"({"text":"One"})"}, {"turn.interrupted", R"({"message":"The server stopped."})"}}));
+    screen.begin_again();
+    screen.on_event("text.replaced", R"({"text":"One two"})");
+    screen.on_event("text.delta", R"({"text":" three"})");
+    screen.on_event("turn.completed", "{}");
+    EXPECT_TRUE(screen.end());
+    EXPECT_EQ(out.str(), "One\n two three\n");
+    EXPECT_EQ(err.str(), "error: The server stopped.\n");
+}
+
+TEST_F(ChatScreenTest, AReplacementThatDiffersIsShownWhole) {
+    EXPECT_TRUE(show({{"text.delta", R"({"text":"One two three"})"},
+                      {"text.replaced", R"({"text":"One two"})"},
+                      {"text.delta", R"({"text":" four"})"},
+                      {"turn.completed", "{}"}}));
+    EXPECT_EQ(out.str(), "One two three\nOne two four\n");
+    EXPECT_EQ(err.str(), "(not all of this was kept; the answer from its beginning:)\n");
 }
 
 TEST_F(ChatScreenTest, DoesNotTakeABrokenStreamForAnAnswer) {
