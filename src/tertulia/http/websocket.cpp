@@ -37,11 +37,12 @@ base::SteadyTime now() {
 class BeastWebSocket final : public WebSocket, public Takeover, public std::enable_shared_from_this<BeastWebSocket> {
   public:
     BeastWebSocket(Connection& connection, WebSocketOptions options)
-        : connection_(connection),
+        : core_(connection.shared_core()),
+          connection_(connection),
           options_(std::move(options)),
-          executor_(connection.core().executor),
-          limit_(std::in_place, connection.core().sweeper, options_.write_limit, [this] { drop(); }),
-          keepalive_(std::in_place, connection.core().sweeper, [this] { keep_alive(); }),
+          executor_(core_->executor),
+          limit_(std::in_place, core_->sweeper, options_.write_limit, [this] { drop(); }),
+          keepalive_(std::in_place, core_->sweeper, [this] { keep_alive(); }),
           stream_(connection.socket(), connection.take_pending(), *limit_),
           readable_(Waiter::make(executor_)),
           room_(Waiter::make(executor_)),
@@ -80,6 +81,7 @@ class BeastWebSocket final : public WebSocket, public Takeover, public std::enab
     void keep_alive();
     void drop();
 
+    std::shared_ptr<ServerCore> core_;  // its sweeper
     Connection& connection_;
     WebSocketOptions options_;
     async::Executor executor_;
@@ -112,7 +114,7 @@ void BeastWebSocket::start() {
     stream_.auto_fragment(false);  // would send pieces of 4 KiB
     stream_.read_message_max(options_.message_limit);
     stream_.control_callback([this](beast::websocket::frame_type, beast::string_view) { last_in_ = now(); });
-    connection_.core().tasks.spawn(receive(shared_from_this()));
+    core_->tasks.spawn(receive(shared_from_this()));
     keep_alive();
 }
 
@@ -251,6 +253,7 @@ Task<void> BeastWebSocket::finish(bool bug) {
     // Whoever still holds this may outlive the server.
     keepalive_.reset();
     limit_.reset();
+    core_.reset();
 }
 
 }  // namespace

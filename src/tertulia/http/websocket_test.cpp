@@ -11,6 +11,7 @@ namespace {
 
 using async::Task;
 using std::chrono::milliseconds;
+using testing::BlockingSocket;
 using testing::close_payload;
 using testing::frame;
 using testing::Frame;
@@ -536,6 +537,24 @@ TEST_F(WebSocketServer, is_dropped_when_the_server_closes_its_connections) {
     on_worker([this] { server_->close_connections(); });
     EXPECT_TRUE(client.at_end());
     EXPECT_EQ(told().code, CloseCode::abnormal);
+}
+
+TEST_F(WebSocketServer, goes_with_its_event_loop) {
+    async::Worker worker([](const std::string& what) { ADD_FAILURE() << what; });
+    std::optional<Server> server;
+    std::uint16_t port = 0;
+    worker.start("lost");
+    auto listen = [&]() -> Task<void> {
+        server.emplace(worker.executor(), worker.tasks(), router_, options_);
+        EXPECT_TRUE(server->listen({boost::asio::ip::address_v4::loopback(), 0}));
+        port = server->endpoint().port();
+        co_return;
+    };
+    worker.run_until_done(listen());
+    FrameClient client(BlockingSocket::connect(port), "/echo");
+    client.send(frame(testing::text, "x"));
+    expect_text(client.receive(), "x");
+    // Neither told nor waited for.
 }
 
 TEST_F(WebSocketServer, held_longer_than_its_handler_it_is_closed) {
