@@ -78,7 +78,7 @@ class Promise : public PromiseBase {
     void return_value(Value&& value) {
         value_.emplace(std::forward<Value>(value));
     }
-    T result() {
+    T&& result() {
         rethrow();
         return std::move(*value_);
     }

@@ -35,7 +35,9 @@ class [[nodiscard]] Task {
             frame.promise().await_from(awaiting, awaiting.promise().chain());
             return frame;
         }
-        T await_resume() const { return frame.promise().result(); }
+        // The result stays in its frame until the end of the full expression: `take(co_await read())` needs no place
+        // for it in the awaiting frame.
+        decltype(auto) await_resume() const { return frame.promise().result(); }
     };
     Awaiter operator co_await() && noexcept { return {frame_}; }
 

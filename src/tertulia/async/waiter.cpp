@@ -4,10 +4,18 @@
 
 namespace tertulia::async {
 
+// Also where the task is destroyed while it waits.
+struct Waiter::ForgetTimer {
+    Timer*& timer;
+    ~ForgetTimer() { timer = nullptr; }
+};
+
 Task<void> Waiter::wait(base::Deadline deadline) {
     if (!woken_) {
-        timer_.expires_at(deadline.at());
-        co_await timer_.async_wait(use_task);  // its error says: cancelled, so woken
+        Timer timer(executor_, deadline.at());
+        timer_ = &timer;
+        const ForgetTimer at_the_end{timer_};
+        co_await timer.async_wait(use_task);  // its error says: cancelled, so woken
     }
     woken_ = false;
 }
@@ -23,7 +31,7 @@ void Waiter::wake() {
 
 void Waiter::wake_here() {
     woken_ = true;
-    timer_.cancel();
+    if (timer_) timer_->cancel();
 }
 
 }  // namespace tertulia::async

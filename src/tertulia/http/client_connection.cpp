@@ -39,15 +39,15 @@ std::unexpected<base::Error> ClientConnection::broken() const {
                                   tls_ && !tls_->why().empty() ? tls_->why() : "closed by the other side"));
 }
 
-async::Task<base::Result<void>> ClientConnection::wait(Socket::wait_type what, base::Deadline deadline) {
-    if (stopped_) co_return stopped();
-    deadline_.set(deadline);
-    const boost::system::error_code error = co_await socket_.async_wait(what, async::use_task);
+bool ClientConnection::end_wait(const boost::system::error_code& error) {
     deadline_.clear();
-    if (stopped_) co_return stopped();
-    if (timed_out_) co_return timed_out();
-    if (error) co_return base::fail(Errc::upstream_unavailable, error.message());
-    co_return base::Result<void>();
+    return !stopped_ && !timed_out_ && !error;
+}
+
+std::unexpected<base::Error> ClientConnection::failed(const boost::system::error_code& error) const {
+    if (stopped_) return stopped();
+    if (timed_out_) return timed_out();
+    return base::fail(Errc::upstream_unavailable, error.message());
 }
 
 async::Task<base::Result<void>> ClientConnection::connect(Tcp::endpoint endpoint, base::Deadline deadline) {
@@ -55,14 +55,12 @@ async::Task<base::Result<void>> ClientConnection::connect(Tcp::endpoint endpoint
     boost::system::error_code error;
     socket_.close(error);
     socket_.open(endpoint.protocol(), error);
-    if (error) co_return base::fail(Errc::upstream_unavailable, error.message());
+    if (error) co_return failed(error);
     timed_out_ = false;
     deadline_.set(deadline);
     error = co_await socket_.async_connect(endpoint, async::use_task);
-    deadline_.clear();
-    if (stopped_) co_return stopped();
-    if (timed_out_) co_return timed_out();
-    if (!error) socket_.native_non_blocking(true, error);
+    if (!end_wait(error)) co_return failed(error);
+    socket_.native_non_blocking(true, error);
     if (!error) socket_.set_option(Tcp::no_delay(true), error);
     if (error) co_return base::fail(Errc::upstream_unavailable, error.message());
     co_return base::Result<void>();
@@ -77,11 +75,11 @@ async::Task<base::Result<void>> ClientConnection::start_tls(const TlsContext& co
     for (;;) {
         const IoResult io = tls_->handshake();
         if (io.state == IoResult::State::done) co_return base::Result<void>();
-        if (io.state != IoResult::State::want_read && io.state != IoResult::State::want_write)
+        if (!io.wants_to_wait())
             co_return base::fail(Errc::upstream_unavailable,
                                  tls_->why().empty() ? std::string("the connection was closed") : tls_->why());
-        const auto what = io.state == IoResult::State::want_read ? Socket::wait_read : Socket::wait_write;
-        if (auto ready = co_await wait(what, deadline); !ready) co_return ready;
+        const boost::system::error_code error = co_await begin_wait(io, deadline);
+        if (!end_wait(error)) co_return failed(error);
     }
 }
 
@@ -90,50 +88,33 @@ async::Task<base::Result<void>> ClientConnection::write(std::string_view bytes, 
         if (stopped_) co_return stopped();
         const IoResult io = tls_ ? tls_->write(bytes.data(), bytes.size())
                                  : send_some(socket_.native_handle(), bytes.data(), bytes.size());
-        switch (io.state) {
-            case IoResult::State::done:
-                bytes.remove_prefix(io.bytes);
-                break;
-            case IoResult::State::want_read:
-            case IoResult::State::want_write: {
-                const auto what = io.state == IoResult::State::want_read ? Socket::wait_read : Socket::wait_write;
-                if (auto ready = co_await wait(what, deadline); !ready) co_return ready;
-                break;
-            }
-            case IoResult::State::closed:
-            case IoResult::State::failed:
-                co_return broken();
+        if (io.state == IoResult::State::done) {
+            bytes.remove_prefix(io.bytes);
+            continue;
         }
+        if (!io.wants_to_wait()) co_return broken();
+        const boost::system::error_code error = co_await begin_wait(io, deadline);
+        if (!end_wait(error)) co_return failed(error);
     }
     co_return base::Result<void>();
 }
 
 async::Task<base::Result<std::size_t>> ClientConnection::read(std::span<char> buffer, base::Deadline deadline) {
+    if (stopped_) co_return stopped();
     // A plain socket is usually not readable yet; TLS may hold decoded bytes that no wait would tell of.
-    if (!tls_) {
-        if (auto ready = co_await wait(Socket::wait_read, deadline); !ready)
-            co_return std::unexpected(std::move(ready.error()));
+    IoResult io = tls_ ? try_read(buffer) : IoResult{IoResult::State::want_read};
+    while (io.wants_to_wait()) {
+        const boost::system::error_code error = co_await begin_wait(io, deadline);
+        if (!end_wait(error)) co_return failed(error);
+        io = try_read(buffer);
     }
-    for (;;) {
-        if (stopped_) co_return stopped();
-        const IoResult io = tls_ ? tls_->read(buffer.data(), buffer.size())
-                                 : receive(socket_.native_handle(), buffer.data(), buffer.size());
-        switch (io.state) {
-            case IoResult::State::done:
-                co_return io.bytes;
-            case IoResult::State::closed:
-                co_return std::size_t(0);
-            case IoResult::State::failed:
-                co_return broken();
-            case IoResult::State::want_read:
-            case IoResult::State::want_write: {
-                const auto what = io.state == IoResult::State::want_read ? Socket::wait_read : Socket::wait_write;
-                if (auto ready = co_await wait(what, deadline); !ready)
-                    co_return std::unexpected(std::move(ready.error()));
-                break;
-            }
-        }
-    }
+    if (io.state == IoResult::State::failed) co_return broken();
+    co_return io.bytes;  // none: closed
+}
+
+IoResult ClientConnection::try_read(std::span<char> buffer) {
+    return tls_ ? tls_->read(buffer.data(), buffer.size())
+                : receive(socket_.native_handle(), buffer.data(), buffer.size());
 }
 
 bool ClientConnection::is_quiet() {

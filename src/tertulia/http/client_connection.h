@@ -36,7 +36,15 @@ class ClientConnection {
     bool is_quiet();
 
   private:
-    async::Task<base::Result<void>> wait(Socket::wait_type what, base::Deadline deadline);
+    IoResult try_read(std::span<char> buffer);
+    /// To be awaited, and what came of it given to `end_wait`: false, and `failed` says why, where it does not go on.
+    auto begin_wait(IoResult io, base::Deadline deadline) {
+        deadline_.set(deadline);
+        return socket_.async_wait(io.state == IoResult::State::want_write ? Socket::wait_write : Socket::wait_read,
+                                  async::use_task);
+    }
+    bool end_wait(const boost::system::error_code& error);
+    std::unexpected<base::Error> failed(const boost::system::error_code& error) const;
     std::unexpected<base::Error> broken() const;
     void close();
 

@@ -54,57 +54,60 @@ Task<base::Result<void>> PooledResponse::exchange(std::string_view request, base
     const std::string_view encoding = trim(headers.get("content-encoding"));
     if (equal_ignoring_case(encoding, "gzip") || equal_ignoring_case(encoding, "x-gzip") ||
         equal_ignoring_case(encoding, "deflate"))
-        inflater_.emplace();
+        decoder_ = std::make_unique<Decoder>();
     if (parser_.is_complete()) end_of_body(pending_.empty());
     co_return base::Result<void>();
 }
 
 Task<base::Result<std::string_view>> PooledResponse::read(base::Deadline deadline) {
+    while (!advance()) take(co_await (**lease_).read(core_->scratch(), deadline));
     if (failed_) co_return std::unexpected(*failed_);
-    for (;;) {
-        if (inflater_ && !backlog_.empty()) {
-            const std::string in = std::move(backlog_);
-            backlog_.clear();
-            if (auto ok = inflate(in); !ok) co_return remember(std::move(ok.error()));
-            if (!decoded_.empty()) co_return std::string_view(decoded_);
-        }
-        if (!lease_) {
-            if (!inflater_ || inflater_ended_) co_return std::string_view();
-            inflater_ended_ = true;
-            decoded_.clear();
-            if (auto ok = inflater_->end(decoded_); !ok) co_return remember(std::move(ok.error()));
-            co_return std::string_view(decoded_);
-        }
-        std::span<char> raw;
-        if (!pending_.empty()) {
-            held_ = std::move(pending_);
-            pending_.clear();
-            raw = held_;
+    co_return bytes_;
+}
+
+bool PooledResponse::advance() {
+    bytes_ = {};
+    while (!failed_ && bytes_.empty()) {
+        if (decoder_ && !decoder_->backlog.empty()) {
+            const std::string in = std::move(decoder_->backlog);
+            decoder_->backlog.clear();
+            inflate(in);
+        } else if (!lease_) {
+            if (!decoder_ || decoder_->ended) return true;
+            decoder_->ended = true;
+            decoder_->decoded.clear();
+            if (auto ok = decoder_->inflater.end(decoder_->decoded); !ok) remember(std::move(ok.error()));
+            bytes_ = decoder_->decoded;
         } else {
-            if (!held_.empty()) std::string().swap(held_);
-            auto count = co_await (**lease_).read(core_->scratch(), deadline);
-            if (!count)
-                co_return remember(explain(std::move(count.error()), "the rest of the answer did not come").error());
-            if (*count == 0) {
-                if (auto ended = parser_.end_of_input(); !ended) co_return remember(std::move(ended.error()));
-                end_of_body(false);
-                continue;
+            if (raw_.empty()) {
+                held_ = std::exchange(pending_, {});
+                raw_ = held_;
             }
-            raw = core_->scratch().first(*count);
-        }
-        auto body = unframe(raw);
-        if (!body) co_return remember(std::move(body.error()));
-        if (inflater_) {
-            if (auto ok = inflate(*body); !ok) co_return remember(std::move(ok.error()));
-            if (!decoded_.empty()) co_return std::string_view(decoded_);
-        } else if (!body->empty()) {
-            co_return *body;
+            if (raw_.empty()) return false;
+            if (auto body = unframe(std::exchange(raw_, {})); !body)
+                remember(std::move(body.error()));
+            else if (decoder_)
+                inflate(*body);
+            else
+                bytes_ = *body;
         }
     }
+    return true;
+}
+
+void PooledResponse::take(base::Result<std::size_t>&& count) {
+    if (!count)
+        remember(explain(std::move(count.error()), "the rest of the answer did not come").error());
+    else if (*count > 0)
+        raw_ = core_->scratch().first(*count);
+    else if (auto ended = parser_.end_of_input(); !ended)
+        remember(std::move(ended.error()));
+    else
+        end_of_body(false);
 }
 
 bool PooledResponse::is_complete() const {
-    return !lease_ && !failed_ && backlog_.empty() && (!inflater_ || inflater_ended_);
+    return !lease_ && !failed_ && (!decoder_ || (decoder_->backlog.empty() && decoder_->ended));
 }
 
 // Takes the framing out of `raw`, in place; gives what is left: the body's bytes.
@@ -126,11 +129,11 @@ base::Result<std::string_view> PooledResponse::unframe(std::span<char> raw) {
     return std::string_view(begin, size);
 }
 
-base::Result<void> PooledResponse::inflate(std::string_view in) {
-    decoded_.clear();
-    auto fed = inflater_->feed(in, decoded_, inflate_size);
-    backlog_.assign(in);
-    return fed;
+void PooledResponse::inflate(std::string_view in) {
+    decoder_->decoded.clear();
+    if (auto fed = decoder_->inflater.feed(in, decoder_->decoded, inflate_size); !fed) remember(std::move(fed.error()));
+    decoder_->backlog.assign(in);
+    bytes_ = decoder_->decoded;
 }
 
 // `clean`: nothing came after the body.
@@ -147,11 +150,10 @@ std::unexpected<base::Error> PooledResponse::explain(base::Error error, std::str
     return std::unexpected(std::move(error));
 }
 
-std::unexpected<base::Error> PooledResponse::remember(base::Error error) {
-    failed_ = error;
+void PooledResponse::remember(base::Error error) {
+    failed_ = std::make_unique<base::Error>(std::move(error));
     stop_callback_.reset();
     lease_.reset();
-    return std::unexpected(std::move(error));
 }
 
 }  // namespace tertulia::http

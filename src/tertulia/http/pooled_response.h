@@ -27,24 +27,33 @@ class PooledResponse final : public ClientResponse {
     bool is_complete() const override;
 
   private:
+    // What the body goes through where it is encoded.
+    struct Decoder {
+        Inflater inflater;
+        bool ended = false;
+        std::string backlog;  // encoded, not yet decoded
+        std::string decoded;
+    };
+    /// Finds the next `bytes_` (none: the end), or fails. False: more has to be read first, for `take`.
+    bool advance();
+    void take(base::Result<std::size_t>&& count);
     base::Result<std::string_view> unframe(std::span<char> raw);
-    base::Result<void> inflate(std::string_view in);
+    void inflate(std::string_view in);
     void end_of_body(bool clean);
     std::unexpected<base::Error> explain(base::Error error, std::string_view what) const;
-    std::unexpected<base::Error> remember(base::Error error);
+    void remember(base::Error error);
 
     std::shared_ptr<ClientCore> core_;
     std::shared_ptr<Flight> flight_;
     std::optional<ClientCore::Lease> lease_;  // until the body's end
     std::optional<StopCallback> stop_callback_;
     ResponseParser parser_;
-    std::optional<Inflater> inflater_;
-    bool inflater_ended_ = false;
-    std::string pending_;  // came with the head
-    std::string held_;     // what the last view points to, where it was pending
-    std::string backlog_;  // encoded, not yet decoded
-    std::string decoded_;
-    std::optional<base::Error> failed_;
+    std::unique_ptr<Decoder> decoder_;
+    std::string_view bytes_;  // of the body, decoded
+    std::span<char> raw_;     // came from the connection and was not looked at yet
+    std::string pending_;     // came with the head
+    std::string held_;        // what the last view points to, where it was pending
+    std::unique_ptr<base::Error> failed_;
 };
 
 }  // namespace tertulia::http

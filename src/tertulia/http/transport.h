@@ -25,6 +25,8 @@ struct IoResult {
     };
     State state = State::failed;
     std::size_t bytes = 0;
+
+    bool wants_to_wait() const { return state == State::want_read || state == State::want_write; }
 };
 
 /// recv(2) and send(2) on a non-blocking socket; never a SIGPIPE.

@@ -1,6 +1,5 @@
 #include "tertulia/providers/provider_client.h"
 
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -44,26 +43,26 @@ class HttpAnswerStream : public models::AnswerStream {
     async::Task<Attempt<void>> next(chat::AnswerEvents& into, Deadline deadline) override {
         into.clear();
         if (failure_) co_return std::unexpected(*failure_);
-        while (!into.has_progress()) {
-            const base::Result<std::string_view> bytes = co_await response_->read(deadline);
-            if (stop_.stop_requested()) co_return std::unexpected(to_failure({}, key_, stop_));
-            if (!bytes) {
-                // Where the terminal event was optional, a cut behind it takes nothing away.
-                if (bytes.error().code == Errc::upstream_unavailable && reader_->end(false, into))
-                    co_return Attempt<void>{};
-                co_return std::unexpected(to_failure(bytes.error(), key_, stop_));
-            }
-            if (bytes->empty()) co_return reader_->end(true, into);
-            if (Attempt<void> read = reader_->feed(*bytes, into); !read) {
-                if (into.events().empty()) co_return read;
-                failure_ = std::move(read.error());  // what stood before it goes first
-            }
-        }
+        while (!failure_ && !into.has_progress()) take(co_await response_->read(deadline), into);
+        if (failure_ && !into.has_progress()) co_return std::unexpected(*failure_);
         if (reader_->finished()) co_await drain();
         co_return Attempt<void>{};
     }
 
   private:
+    // Not inline: what it needs for a moment would be kept in the frame of `next` for as long as that waits.
+    [[gnu::noinline]] void take(base::Result<std::string_view>&& bytes, chat::AnswerEvents& into) {
+        Attempt<void> read = look_at(std::move(bytes), into);
+        if (!read) failure_ = std::make_unique<Failure>(std::move(read.error()));  // what stood before it goes first
+    }
+    Attempt<void> look_at(base::Result<std::string_view>&& bytes, chat::AnswerEvents& into) {
+        if (stop_.stop_requested()) return std::unexpected(to_failure({}, key_, stop_));
+        if (bytes) return bytes->empty() ? reader_->end(true, into) : reader_->feed(*bytes, into);
+        // Where the terminal event was optional, a cut behind it takes nothing away.
+        if (bytes.error().code == Errc::upstream_unavailable && reader_->end(false, into)) return {};
+        return std::unexpected(to_failure(std::move(bytes.error()), key_, stop_));
+    }
+
     async::Task<void> drain() {
         const Deadline deadline = Deadline::after(drain_limit);
         while (!response_->is_complete()) {
@@ -76,7 +75,7 @@ class HttpAnswerStream : public models::AnswerStream {
     std::unique_ptr<WireReader> reader_;
     base::Secret key_;
     std::stop_token stop_;
-    std::optional<Failure> failure_;
+    std::unique_ptr<Failure> failure_;
 };
 
 async::Task<std::string> read_error_body(http::ClientResponse& response, Deadline deadline) {
@@ -113,6 +112,7 @@ async::Task<Attempt<std::unique_ptr<models::AnswerStream>>> open_answer(http::Cl
         co_return std::unexpected(read_error(response->status, response->headers, body, key, clock.wall_us()));
     }
     std::unique_ptr<WireReader> reader = make_reader(response->headers.get("content-type"));
+    response->headers = {};  // a stream may last for minutes
     co_return std::make_unique<HttpAnswerStream>(std::move(response), std::move(reader), std::move(key),
                                                  std::move(stop));
 }
