@@ -30,7 +30,8 @@ class ResponseWriter {
     /// Has `closed` called from the event loop, at most once and not after the handler has ended, when the client
     /// closes the connection or its half of it, or the connection breaks or is closed by the server. Costs a
     /// registration with the kernel, so it is for handlers that would otherwise wait in vain. A client that has sent
-    /// more than `close_watch_bytes` of following requests is no longer watched. Null: no longer.
+    /// more than `close_watch_bytes` of following requests is no longer watched, nor is a connection that was taken
+    /// over. Null: no longer.
     virtual void on_close(std::function<void()> closed) {}
     /// Sends `head` (101) and hands the connection over for the rest of the handler: no more requests are read. Null:
     /// the client has gone, or there is no connection. For websocket.h.

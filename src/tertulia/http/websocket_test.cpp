@@ -85,6 +85,7 @@ class WebSocketServer : public testing::ServerTest {
     std::mutex mutex_;
     std::optional<Closed> closed_;
     std::string answered_, heard_;
+    std::atomic<bool> go_on_ = false;
 };
 
 void expect_text(const Frame& got, std::string_view text) {
@@ -537,6 +538,31 @@ TEST_F(WebSocketServer, is_dropped_when_the_server_closes_its_connections) {
     on_worker([this] { server_->close_connections(); });
     EXPECT_TRUE(client.at_end());
     EXPECT_EQ(told().code, CloseCode::abnormal);
+}
+
+TEST_F(WebSocketServer, keeps_all_bytes_where_the_handler_watched_for_a_close) {
+    std::atomic<int> closed = 0;
+    router_.add("GET", "/watched", [&](Request& request, ResponseWriter& writer) -> Task<void> {
+        writer.on_close([&] { ++closed; });
+        go_on_.wait(false);  // the client's bytes are there before the watch ends
+        co_await async::Waiter::make(worker_.executor())->wait(base::Deadline::after(milliseconds(20)));
+        const auto socket = co_await accept_websocket(request, writer, websocket_);
+        writer.on_close([&] { ++closed; });
+        if (!socket) co_return;
+        const auto message = co_await (*socket)->read(never);
+        if (message) co_await (*socket)->write(*message);
+    });
+    start();
+    BlockingSocket socket = connect();
+    const std::string whole = testing::upgrade_request("/watched") + frame(testing::text, "all of it");
+    ASSERT_TRUE(socket.send(std::string_view(whole).substr(0, whole.size() - 5)));
+    ASSERT_TRUE(socket.send(std::string_view(whole).substr(whole.size() - 5)));
+    go_on_ = true;
+    go_on_.notify_all();
+    EXPECT_NE(socket.receive_until("all of it").find("all of it"), std::string::npos);
+    socket.close();
+    on_worker([] {});
+    EXPECT_EQ(closed, 0);
 }
 
 TEST_F(WebSocketServer, goes_with_its_event_loop) {
