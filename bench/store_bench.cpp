@@ -1,6 +1,7 @@
 // The SQLite store alone beside the least that durable turns can cost: a log that is appended to and synced in groups.
 // A turn is a user message of 500 bytes, durable before the answer's 1.5 KB are appended, durable too: two commits one
 // after the other in the store; the log writes both in one record, which makes it a strict limit.
+// Then checkpoints of many running turns, half of them in each call (as at 250 ms and two events a second).
 
 #include <algorithm>
 #include <condition_variable>
@@ -14,6 +15,7 @@
 #include "net.h"
 #include "tertulia/async/worker.h"
 #include "tertulia/base/clock.h"
+#include "tertulia/sessions/turn_checkpoint.h"
 #include "tertulia/storage/open_store.h"
 
 namespace {
@@ -26,6 +28,7 @@ struct Options {
     std::size_t in_flight = 16;
     std::size_t rounds = 5;
     double seconds = 1.5;
+    std::size_t running = 9000;  // turns that checkpoints are measured with
 };
 
 struct Outcome {
@@ -124,6 +127,8 @@ sessions::StoredMessage message(chat::Role role, std::size_t size, const std::st
         message.model = "bench/model";
         message.stop_reason = chat::StopReason::end_turn;
         message.usage = chat::Usage{.input = 120, .output = 150};
+        for (int event = 0; event < 150; ++event) message.events += "\x02\x0a";
+        message.outcome = {.conversation_length = 20, .messages_sent = 20, .estimated_tokens = 120};
     }
     return message;
 }
@@ -141,7 +146,7 @@ async::Task<void> run_turns(sessions::SessionStore& store, std::string name, std
     for (std::size_t number = 0; bench::now_ns() < end; ++number) {
         const sessions::SessionKey key{"local", name + "-" + std::to_string(number / 10)};
         if (number % 10 == 0) last.clear();
-        const std::string turn = name + "-t" + std::to_string(number);
+        const std::string turn = base::format_timestamp(clock.wall_us()) + name;  // grows with time, as real ones do
         const std::int64_t start = bench::now_ns();
         sessions::TurnStart begin;
         begin.key = key;
@@ -173,6 +178,68 @@ Outcome run_store(sessions::SessionStore& store, const Options& options, std::si
     return outcome_of(std::move(latencies), options.seconds);
 }
 
+/// What checkpoint() costs: pieces a second with one call after the other, and all threads' CPU time for each.
+struct CheckpointCost {
+    double per_second = 0;
+    double cpu_us = 0;
+    double call_us = 0;
+};
+
+std::int64_t cpu_ns(clockid_t clock) {
+    timespec time{};
+    ::clock_gettime(clock, &time);
+    return time.tv_sec * 1'000'000'000 + time.tv_nsec;
+}
+
+/// Every turn's 40th piece makes its earlier ones superfluous, as if it had ended and another one had begun: the log
+/// has a steady size.
+async::Task<void> run_checkpoints(sessions::SessionStore& store, std::size_t running, double seconds,
+                                  CheckpointCost& cost) {
+    std::vector<std::shared_ptr<const sessions::TurnName>> turns;
+    for (std::size_t i = 0; i < running; ++i) {
+        sessions::TurnStart begin;
+        begin.key = {"local", "running-" + std::to_string(i)};
+        begin.message = message(chat::Role::user, 500, "turn-of-26-characters-" + std::to_string(i), 1, "");
+        turns.push_back(std::make_shared<const sessions::TurnName>(
+            sessions::TurnName{.key = begin.key, .turn_id = begin.message.turn_id}));
+        if (const auto result = co_await store.begin_turn(std::move(begin)); !result) give_up(result.error());
+    }
+    const std::string text(12, 'x'), record = "\x02\x0c";
+    std::int64_t in_calls = 0, building = 0;
+    std::size_t pieces_done = 0, calls = 0;
+    const std::int64_t cpu_before = cpu_ns(CLOCK_PROCESS_CPUTIME_ID), start = bench::now_ns();
+    for (; bench::now_ns() < start + static_cast<std::int64_t>(seconds * 1e9); ++calls) {
+        const std::int64_t building_from = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+        std::vector<sessions::TurnCheckpoint> pieces;
+        pieces.reserve(running / 2 + 1);
+        for (std::size_t i = calls % 2; i < running; i += 2)
+            pieces.push_back({.turn = turns[i],
+                              .data = sessions::TurnRemains::piece("", "", 20'000, record, text),
+                              .is_whole = (i / 2 + calls / 2) % 40 == 0});
+        pieces_done += pieces.size();
+        building += cpu_ns(CLOCK_THREAD_CPUTIME_ID) - building_from;
+        const std::int64_t call_from = bench::now_ns();
+        if (const auto result = co_await store.checkpoint(std::move(pieces)); !result) give_up(result.error());
+        in_calls += bench::now_ns() - call_from;
+    }
+    const std::int64_t cpu = cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_before - building;
+    const auto count = static_cast<double>(pieces_done);
+    cost = {.per_second = count / static_cast<double>(in_calls) * 1e9,
+            .cpu_us = static_cast<double>(cpu) / count / 1e3,
+            .call_us = static_cast<double>(in_calls) / static_cast<double>(calls) / 1e3};
+    for (const auto& turn : turns)
+        if (const auto result = co_await store.remove(turn->key); !result) give_up(result.error());
+}
+
+CheckpointCost measure_checkpoints(sessions::SessionStore& store, const Options& options) {
+    CheckpointCost cost;
+    async::Worker worker([](const std::string& what) { bench::fail(what); });
+    worker.start("bench");
+    worker.run_until_done(run_checkpoints(store, options.running, options.seconds, cost));
+    worker.join();
+    return cost;
+}
+
 void print(const char* name, const std::vector<Outcome>& rounds) {
     const auto median_of = [&](double Outcome::* member) {
         std::vector<double> values;
@@ -195,11 +262,14 @@ Options parse_options(int argc, char** argv) {
             options.rounds = bench::parse_number<std::size_t>(value, name);
         else if (name == "--seconds")
             options.seconds = bench::parse_number<double>(value, name);
+        else if (name == "--running")
+            options.running = bench::parse_number<std::size_t>(value, name);
         else
             argc = 0;
     }
     if (argc % 2 == 0) {
-        std::fputs("usage: store_bench [--folder DIR] [--in-flight N] [--rounds N] [--seconds S]\n", stderr);
+        std::fputs("usage: store_bench [--folder DIR] [--in-flight N] [--rounds N] [--seconds S] [--running N]\n",
+                   stderr);
         std::exit(2);
     }
     return options;
@@ -214,6 +284,7 @@ int main(int argc, char** argv) {
     fs::remove_all(folder);
     fs::create_directories(folder);
     std::vector<Outcome> log, store;
+    CheckpointCost checkpoints;
     {
         const telemetry::Log errors(telemetry::Level::error, telemetry::Log::Form::readable);
         const auto sqlite = storage::open_store("sqlite:" + (folder / "bench.db").string(), errors);
@@ -222,6 +293,7 @@ int main(int argc, char** argv) {
             log.push_back(RawLog(log_file).run(options.in_flight, options.seconds));
             store.push_back(run_store(**sqlite, options, round));
         }
+        if (options.running > 0) checkpoints = measure_checkpoints(**sqlite, options);
     }
     fs::remove(log_file);
     fs::remove_all(folder);
@@ -231,5 +303,6 @@ int main(int argc, char** argv) {
     print("log", log);
     std::printf(",");
     print("sqlite", store);
-    std::printf("}\n");
+    std::printf(",\"checkpoint\":{\"pieces_per_second\":%.0f,\"cpu_us_per_piece\":%.3f,\"call_us\":%.0f}}\n",
+                checkpoints.per_second, checkpoints.cpu_us, checkpoints.call_us);
 }

@@ -9,7 +9,7 @@
 #include "tertulia/base/utf8.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    const auto request = tertulia::api::parse_chat_request({reinterpret_cast<const char*>(data), size});
+    const auto request = tertulia::api::parse_chat_request({reinterpret_cast<const char*>(data), size}, {});
     const auto require = [](bool holds) {
         if (!holds) std::abort();
     };
@@ -17,10 +17,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(request.error().code == tertulia::base::Errc::invalid_request && !request.error().message.empty());
         return 0;
     }
-    require(request->message.find_first_not_of(" \t\r\n") != std::string::npos);
-    require(tertulia::base::find_invalid_utf8(request->message) == std::string_view::npos);
-    require(request->session_id.empty() || tertulia::base::is_session_id(request->session_id));
-    require(request->metadata.size() <= 4096);
-    require(request->metadata.empty() || tertulia::base::parse_json(request->metadata).has_value());
+    require(request->turn.message.find_first_not_of(" \t\r\n") != std::string::npos);
+    require(tertulia::base::find_invalid_utf8(request->turn.message) == std::string_view::npos);
+    require(request->turn.session_id.empty() || tertulia::base::is_session_id(request->turn.session_id));
+    require(request->turn.metadata.size() <= 4096);
+    require(request->turn.metadata.empty() || tertulia::base::parse_json(request->turn.metadata).has_value());
     return 0;
 }

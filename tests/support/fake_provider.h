@@ -44,7 +44,11 @@ class FakeProvider final : public models::Provider {
     std::deque<Answer> script;
     std::vector<models::ModelRequest> requests;
 
+    /// Takes the beginning of an answer.
+    bool prefill = false;
+
     std::string_view kind() const override { return "fake"; }
+    bool takes_prefill(std::string_view) const override { return prefill; }
     std::vector<std::string> ignored_parameters(const models::ModelRequest& request) const override {
         return request.temperature ? std::vector<std::string>{"temperature"} : std::vector<std::string>{};
     }

@@ -2,11 +2,14 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <future>
+#include <tuple>
 #include <vector>
 
 #include "tertulia/async/spawn.h"
 #include "tertulia/base/clock.h"
+#include "tertulia/sessions/event_record.h"
 
 namespace tertulia::tests {
 
@@ -64,6 +67,28 @@ sessions::TurnEnd end_of(const std::string& session, const std::string& turn, co
     end.message.created_at = timestamp;
     end.message.turn_id = turn;
     end.message.model = "local/model";
+    return end;
+}
+
+sessions::TurnStart rewrite_of(const std::string& session, const std::string& turn, const std::string& place,
+                               const std::string& created_at) {
+    sessions::TurnStart start;
+    start.key = {"local", session};
+    start.rewrites = place;
+    start.message.turn_id = turn;
+    start.message.created_at = created_at;
+    return start;
+}
+
+sessions::TurnEnd failed_end_of(const std::string& session, const std::string& turn, const std::string& timestamp,
+                                const std::string& content) {
+    auto end = end_of(session, turn, timestamp, content);
+    end.message.state = TurnState::failed;
+    end.message.events = std::string("\x01\0\xff\x09", 4) + turn;
+    end.message.outcome = {.conversation_length = 2,
+                           .messages_sent = 1,
+                           .ignored = {"seed"},
+                           .error = base::Error{.code = Errc::timed_out, .message = "too slow"}};
     return end;
 }
 
@@ -369,6 +394,317 @@ TEST_P(StoreConformance, a_removed_session_is_gone_and_its_turn_can_never_write)
     // The id is free again, and its order begins anew.
     ASSERT_TRUE(run(store->begin_turn(start_of("s", "t2", at(0)))));
     EXPECT_EQ(run(store->open(key_s, 9, no_limit)).value().value().header.message_count, 1);
+}
+
+TEST_P(StoreConformance, the_beginning_of_a_turn_gives_the_number_of_messages) {
+    EXPECT_EQ(run(store->begin_turn(start_of("s", "t1", at(1)))).value(), 1);
+    ASSERT_TRUE(run(store->end_turn(failed_end_of("s", "t1", at(2), "par"))));
+    EXPECT_EQ(run(store->begin_turn(rewrite_of("s", "t2", at(2), at(3)))).value(), 2);
+    ASSERT_TRUE(run(store->end_turn(end_of("s", "t2", at(2), "partial"))));
+    EXPECT_EQ(run(store->begin_turn(start_of("s", "t3", at(5)))).value(), 3);
+    // The missing answer counts.
+    EXPECT_EQ(run(store->begin_turn(start_of("s", "t4", at(6)))).value(), 5);
+}
+
+TEST_P(StoreConformance, a_turn_is_found_by_its_id) {
+    EXPECT_FALSE(run(store->turn({key_s, "t1"})).value());
+    auto start = start_of("s", "t1", at(1), "first");
+    start.message.metadata = R"({"a":1})";
+    ASSERT_TRUE(run(store->begin_turn(start)));
+    auto turn = run(store->turn({key_s, "t1"})).value().value();
+    EXPECT_EQ(turn.question, start.message);
+    EXPECT_FALSE(turn.answer);
+
+    const auto end = failed_end_of("s", "t1", at(2), "Hel");
+    ASSERT_TRUE(run(store->end_turn(end)));
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t2", at(3), "second"))));
+    turn = run(store->turn({key_s, "t1"})).value().value();
+    EXPECT_EQ(turn.question, start.message);
+    EXPECT_EQ(turn.answer, end.message);
+    turn = run(store->turn({key_s, "t2"})).value().value();
+    EXPECT_EQ(turn.question.content, "second");
+    EXPECT_FALSE(turn.answer);
+
+    for (const auto& [owner, session, id] : std::vector<std::array<std::string, 3>>{
+             {"local", "s", "t9"}, {"local", "s", ""}, {"local", "other", "t1"}, {"other", "s", "t1"}})
+        EXPECT_FALSE(run(store->turn({{owner, session}, id})).value()) << owner << session << id;
+}
+
+TEST_P(StoreConformance, histories_leave_events_and_outcome_out) {
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1)))));
+    const auto end = failed_end_of("s", "t1", at(2), "Hel");
+    ASSERT_TRUE(run(store->end_turn(end)));
+    StoredMessage expected = end.message;
+    expected.events.clear();
+    expected.outcome.reset();
+    EXPECT_EQ(run(store->open(key_s, 1, no_limit)).value().value().newest.at(0), expected);
+    EXPECT_EQ(run(store->older(key_s, at(3), 1, no_limit)).value().at(0), expected);
+    EXPECT_EQ(run(store->messages(key_s, {})).value().value().messages.at(1), expected);
+}
+
+TEST_P(StoreConformance, an_answer_is_rewritten_in_its_place) {
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1), "question"))));
+    const auto first = failed_end_of("s", "t1", at(2), "Hel");
+    ASSERT_TRUE(run(store->end_turn(first)));
+
+    auto again = rewrite_of("s", "t2", at(2), at(3));
+    again.message.content = "does not count";
+    again.model = "a/b";
+    ASSERT_TRUE(run(store->begin_turn(again)));
+    auto snapshot = run(store->open(key_s, 10, no_limit)).value().value();
+    EXPECT_THAT(contents(snapshot.newest), ElementsAre("Hel", "question"));
+    EXPECT_EQ(snapshot.header.message_count, 2);
+    EXPECT_EQ(snapshot.header.last_timestamp, at(2));
+    EXPECT_EQ(snapshot.header.last_activity, at(3));
+    EXPECT_EQ(snapshot.header.model, "a/b");
+    EXPECT_EQ(snapshot.newest.at(0).turn_id, "t1");
+    auto running = run(store->turn({key_s, "t2"})).value().value();
+    EXPECT_EQ(running.question.content, "question");
+    EXPECT_FALSE(running.answer);
+
+    auto second = end_of("s", "t2", at(2), "Hello");
+    second.message.created_at = at(4);
+    second.message.events = "events of t2";
+    second.message.outcome.emplace().continues = "t1";
+    ASSERT_TRUE(run(store->end_turn(second)));
+    snapshot = run(store->open(key_s, 10, no_limit)).value().value();
+    EXPECT_THAT(contents(snapshot.newest), ElementsAre("Hello", "question"));
+    EXPECT_EQ(snapshot.newest.at(0).turn_id, "t2");
+    EXPECT_EQ(snapshot.newest.at(0).state, TurnState::completed);
+    EXPECT_EQ(snapshot.header.message_count, 2);
+    EXPECT_EQ(snapshot.header.last_timestamp, at(2));
+    EXPECT_EQ(snapshot.header.last_activity, at(4));
+
+    // Both turns are as they were.
+    const auto one = run(store->turn({key_s, "t1"})).value().value();
+    EXPECT_EQ(one.question.turn_id, "t1");
+    EXPECT_EQ(one.answer, first.message);
+    const auto two = run(store->turn({key_s, "t2"})).value().value();
+    EXPECT_EQ(two.question.turn_id, "t1");
+    EXPECT_EQ(two.answer, second.message);
+    EXPECT_EQ(run(store->end_turn(second)).error().code, Errc::not_found);
+}
+
+TEST_P(StoreConformance, an_answer_can_be_rewritten_many_times) {
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1), "question"))));
+    std::vector<StoredMessage> answers;
+    const std::vector<std::string> texts{"", "a", "a\u00e9", "a\u00e9z"};
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        const std::string turn = "t" + std::to_string(i + 1);
+        if (i > 0) ASSERT_TRUE(run(store->begin_turn(rewrite_of("s", turn, at(2), at(3)))));
+        answers.push_back(failed_end_of("s", turn, at(2), texts[i]).message);
+        answers.back().events = "events of " + turn;
+        ASSERT_TRUE(run(store->end_turn({.key = key_s, .message = answers.back()})));
+    }
+    for (const StoredMessage& answer : answers) {
+        const auto turn = run(store->turn({key_s, answer.turn_id})).value().value();
+        EXPECT_EQ(turn.answer, answer) << answer.turn_id;
+        EXPECT_EQ(turn.question.content, "question");
+    }
+    EXPECT_EQ(run(store->open(key_s, 10, no_limit)).value().value().newest.size(), 2u);
+}
+
+TEST_P(StoreConformance, a_replaced_answer_keeps_its_blocks_and_counts) {
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1)))));
+    auto first = failed_end_of("s", "t1", at(2), "Hel");
+    first.message.blocks = {chat::Thinking{.text = "hm", .signature = "s", .maker = "m"}, chat::Text{"Hel"}};
+    first.message.usage = chat::Usage{.input = 1, .cache_read = 2, .cache_write = 3, .output = 4, .reasoning = 5};
+    first.message.cost_nano = 77;
+    first.message.stop_reason = chat::StopReason::max_tokens;
+    ASSERT_TRUE(run(store->end_turn(first)));
+    ASSERT_TRUE(run(store->begin_turn(rewrite_of("s", "t2", at(2), at(3)))));
+    auto second = end_of("s", "t2", at(2), "Hello");
+    ASSERT_TRUE(run(store->end_turn(second)));
+    EXPECT_EQ(run(store->turn({key_s, "t1"})).value().value().answer, first.message);
+    EXPECT_EQ(run(store->turn({key_s, "t2"})).value().value().answer, second.message);
+}
+
+TEST_P(StoreConformance, only_the_last_answer_can_be_rewritten_and_only_if_it_is_not_whole) {
+    const auto expect_conflict = [&](const std::string& place) {
+        const auto refused = run(store->begin_turn(rewrite_of("s", "t9", place, at(90))));
+        ASSERT_FALSE(refused) << place;
+        EXPECT_EQ(refused.error().code, Errc::conflict) << place;
+    };
+    expect_conflict(at(2));  // no such session
+    EXPECT_FALSE(run(store->open(key_s, 1, no_limit)).value());
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1)))));
+    expect_conflict(at(1));  // a question, whose turn runs
+    ASSERT_TRUE(run(store->end_turn(failed_end_of("s", "t1", at(2), "Hel"))));
+    expect_conflict(at(1));
+    expect_conflict(at(3));
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t2", at(3)))));
+    expect_conflict(at(2));  // the session has moved on
+    ASSERT_TRUE(run(store->end_turn(end_of("s", "t2", at(4)))));
+    expect_conflict(at(2));
+    expect_conflict(at(4));  // whole
+    EXPECT_EQ(run(store->open(key_s, 9, no_limit)).value().value().header.message_count, 4);
+    EXPECT_EQ(run(store->open(key_s, 9, no_limit)).value().value().header.last_activity, at(4));
+    EXPECT_TRUE(run(store->begin_turn(start_of("s", "t3", at(5)))));
+}
+
+TEST_P(StoreConformance, a_lost_turn_that_was_rewriting_leaves_the_answer_interrupted_in_its_place) {
+    for (const bool at_start : {true, false}) {
+        const std::string session = at_start ? "a" : "b";
+        const SessionKey key{"local", session};
+        ASSERT_TRUE(run(store->begin_turn(start_of(session, "t1", at(1)))));
+        const auto first = failed_end_of(session, "t1", at(2), "Hel");
+        ASSERT_TRUE(run(store->end_turn(first)));
+        auto again = rewrite_of(session, "t2", at(2), at(3));
+        again.first_number = 7;
+        ASSERT_TRUE(run(store->begin_turn(again)));
+        std::vector<std::string> expected{"Hel", "question"};
+        if (at_start) {
+            EXPECT_EQ(run(store->close_interrupted(base_us + 9'000'000)).value(), 1);
+        } else {
+            EXPECT_EQ(run(store->begin_turn(start_of(session, "t3", at(9), "next"))).value(), 3);
+            expected.insert(expected.begin(), "next");
+        }
+        const auto snapshot = run(store->open(key, 10, no_limit)).value().value();
+        EXPECT_EQ(contents(snapshot.newest), expected);
+        EXPECT_EQ(snapshot.header.message_count, std::ssize(expected));
+        EXPECT_EQ(snapshot.header.last_activity, at(9));
+        const auto turn = run(store->turn({key, "t2"})).value().value();
+        ASSERT_TRUE(turn.answer);
+        EXPECT_EQ(turn.answer->state, TurnState::interrupted);
+        EXPECT_EQ(turn.answer->content, "Hel");
+        EXPECT_EQ(turn.answer->timestamp, at(2));
+        EXPECT_EQ(turn.answer->created_at, at(9));
+        EXPECT_EQ(turn.answer->outcome.value().continues, "t1");
+        sessions::EventEntry entry;
+        sessions::EventCursor cursor;
+        ASSERT_TRUE(cursor.next(turn.answer->events, entry));
+        EXPECT_EQ(entry.kind, sessions::EventKind::started);
+        EXPECT_EQ(entry.number, 7u);
+        ASSERT_TRUE(cursor.next(turn.answer->events, entry));
+        EXPECT_EQ(entry.kind, sessions::EventKind::ended);
+        EXPECT_EQ(run(store->turn({key, "t1"})).value().value().answer, first.message);
+        EXPECT_EQ(run(store->end_turn(end_of(session, "t2", at(2), "Hello"))).error().code, Errc::not_found);
+    }
+}
+
+TEST_P(StoreConformance, a_lost_turn_that_was_rewriting_can_be_rewritten_itself) {
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1)))));
+    ASSERT_TRUE(run(store->end_turn(failed_end_of("s", "t1", at(2), "Hel"))));
+    ASSERT_TRUE(run(store->begin_turn(rewrite_of("s", "t2", at(2), at(3)))));
+    EXPECT_EQ(run(store->begin_turn(rewrite_of("s", "t3", at(2), at(4)))).value(), 2);
+    EXPECT_EQ(run(store->end_turn(end_of("s", "t2", at(2), "no"))).error().code, Errc::not_found);
+    ASSERT_TRUE(run(store->end_turn(end_of("s", "t3", at(2), "Hello"))));
+    EXPECT_THAT(contents(run(store->messages(key_s, {})).value().value().messages), ElementsAre("question", "Hello"));
+    for (const auto& [turn, state, next] : std::vector<std::tuple<std::string, TurnState, std::string>>{
+             {"t1", TurnState::failed, "t2"}, {"t2", TurnState::interrupted, "t3"}, {"t3", TurnState::completed, ""}}) {
+        EXPECT_EQ(run(store->turn({key_s, turn})).value().value().answer.value().state, state) << turn;
+        EXPECT_EQ(run(store->next_turn({key_s, turn})).value(), next) << turn;
+    }
+}
+
+TEST_P(StoreConformance, an_answer_without_anything_is_tried_again_not_continued) {
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1)))));
+    ASSERT_TRUE(run(store->end_turn(failed_end_of("s", "t1", at(2), ""))));
+    ASSERT_TRUE(run(store->begin_turn(rewrite_of("s", "t2", at(2), at(3)))));
+    EXPECT_EQ(run(store->close_interrupted(base_us)).value(), 1);
+    EXPECT_EQ(run(store->turn({key_s, "t2"})).value().value().answer.value().outcome.value().continues, "");
+}
+
+TEST_P(StoreConformance, turns_follow_each_other) {
+    const auto next = [&](const std::string& turn) { return run(store->next_turn({key_s, turn})).value(); };
+    EXPECT_EQ(next("t1"), "");
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1)))));
+    EXPECT_EQ(next("t1"), "");
+    ASSERT_TRUE(run(store->end_turn(failed_end_of("s", "t1", at(2), "Hel"))));
+    EXPECT_EQ(next("t1"), "");
+    ASSERT_TRUE(run(store->begin_turn(rewrite_of("s", "t2", at(2), at(3)))));
+    EXPECT_EQ(next("t1"), "t2");
+    EXPECT_EQ(next("t2"), "");
+    ASSERT_TRUE(run(store->end_turn(failed_end_of("s", "t2", at(2), "Hell"))));
+    EXPECT_EQ(next("t1"), "t2");
+    EXPECT_EQ(next("t2"), "");
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t3", at(4)))));
+    EXPECT_EQ(next("t1"), "t2");
+    EXPECT_EQ(next("t2"), "t3");
+    EXPECT_EQ(next("t3"), "");
+    ASSERT_TRUE(run(store->end_turn(end_of("s", "t3", at(5)))));
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t4", at(6)))));
+    EXPECT_EQ(next("t2"), "t3");
+    EXPECT_EQ(next("t3"), "t4");
+    EXPECT_EQ(next("unknown"), "");
+    EXPECT_EQ(next(""), "");
+    EXPECT_EQ(run(store->next_turn({{"other", "s"}, "t3"})).value(), "");
+}
+
+TEST_P(StoreConformance, an_idempotency_key_stands_for_its_turn_until_it_expires) {
+    const sessions::IdempotencyRecord record{
+        .key = "k", .fingerprint = "f", .session_id = "s", .turn_id = "t1", .expires_us = base_us + 100};
+    auto start = start_of("s", "t1", at(1));
+    start.idempotency = record;
+    ASSERT_TRUE(run(store->begin_turn(start)));
+    const auto find = [&](const std::string& owner, const std::string& key, std::int64_t now_us) {
+        return run(store->idempotency(owner, key, now_us)).value();
+    };
+    EXPECT_EQ(find("local", "k", base_us), record);
+    EXPECT_EQ(find("local", "k", base_us + 99), record);
+    EXPECT_FALSE(find("other", "k", base_us));
+    EXPECT_FALSE(find("local", "K", base_us));
+    EXPECT_FALSE(find("local", "", base_us));
+    // The newest record of a key counts.
+    ASSERT_TRUE(run(store->end_turn(failed_end_of("s", "t1", at(2), ""))));
+    auto again = rewrite_of("s", "t2", at(2), at(3));
+    again.idempotency = record;
+    again.idempotency->turn_id = "t2";
+    again.idempotency->expires_us = base_us + 200;
+    ASSERT_TRUE(run(store->begin_turn(again)));
+    EXPECT_EQ(find("local", "k", base_us + 150), again.idempotency);
+    EXPECT_FALSE(find("local", "k", base_us + 200));
+}
+
+TEST_P(StoreConformance, a_refused_turn_leaves_its_key_alone) {
+    auto start = start_of("s", "t1", at(5));
+    start.idempotency = {.key = "k", .fingerprint = "f", .session_id = "s", .turn_id = "t1", .expires_us = base_us + 1};
+    ASSERT_TRUE(run(store->begin_turn(start)));
+    auto late = start_of("s", "t2", at(4));
+    late.idempotency = {.key = "k", .fingerprint = "g", .session_id = "s", .turn_id = "t2", .expires_us = base_us + 2};
+    ASSERT_FALSE(run(store->begin_turn(late)));
+    EXPECT_EQ(run(store->idempotency("local", "k", base_us)).value(), start.idempotency);
+}
+
+TEST_P(StoreConformance, a_removed_session_takes_its_turns_and_keys_with_it) {
+    for (const char* session : {"s", "kept"}) {
+        auto start = start_of(session, "t1", at(1));
+        start.idempotency = {.key = std::string("key of ") + session,
+                             .fingerprint = "f",
+                             .session_id = session,
+                             .turn_id = "t1",
+                             .expires_us = base_us + 1'000'000'000};
+        ASSERT_TRUE(run(store->begin_turn(start)));
+        ASSERT_TRUE(run(store->end_turn(failed_end_of(session, "t1", at(2), "Hel"))));
+        ASSERT_TRUE(run(store->begin_turn(rewrite_of(session, "t2", at(2), at(3)))));
+        ASSERT_TRUE(run(store->end_turn(failed_end_of(session, "t2", at(2), "Hello"))));
+        ASSERT_TRUE(run(store->begin_turn(rewrite_of(session, "t3", at(2), at(3)))));
+    }
+    EXPECT_TRUE(run(store->remove(key_s)).value());
+    for (const char* turn : {"t1", "t2", "t3"}) {
+        EXPECT_FALSE(run(store->turn({key_s, turn})).value()) << turn;
+        EXPECT_EQ(run(store->next_turn({key_s, turn})).value(), "") << turn;
+        EXPECT_TRUE(run(store->turn({{"local", "kept"}, turn})).value()) << turn;
+    }
+    EXPECT_FALSE(run(store->idempotency("local", "key of s", base_us)).value());
+    EXPECT_TRUE(run(store->idempotency("local", "key of kept", base_us)).value());
+    // A session of the same id has none of it.
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t9", at(1)))));
+    EXPECT_FALSE(run(store->turn({key_s, "t1"})).value());
+}
+
+TEST_P(StoreConformance, checkpoints_of_turns_that_do_not_run_are_passed_over) {
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1)))));
+    std::vector<sessions::TurnCheckpoint> pieces;
+    for (const sessions::TurnName& name :
+         {sessions::TurnName{key_s, "t1"}, {key_s, "t9"}, {{"other", "s"}, "t1"}, {{"local", "nowhere"}, "t1"}})
+        pieces.push_back({.turn = std::make_shared<const sessions::TurnName>(name), .data = "x"});
+    EXPECT_TRUE(run(store->checkpoint(pieces)));
+    EXPECT_TRUE(run(store->checkpoint({})));
+    ASSERT_TRUE(run(store->end_turn(end_of("s", "t1", at(2)))));
+    EXPECT_TRUE(run(store->checkpoint(std::move(pieces))));
+    EXPECT_EQ(run(store->close_interrupted(base_us)).value(), 0);
+    EXPECT_EQ(run(store->open(key_s, 9, no_limit)).value().value().header.message_count, 2);
 }
 
 TEST_P(StoreConformance, many_turns_at_once_are_all_kept) {

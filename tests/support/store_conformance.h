@@ -68,5 +68,11 @@ sessions::TurnStart start_of(const std::string& session, const std::string& turn
 /// Its end: a completed answer.
 sessions::TurnEnd end_of(const std::string& session, const std::string& turn, const std::string& timestamp,
                          const std::string& content = "answer", const std::string& owner = "local");
+/// The beginning of a turn that rewrites the answer at `place`, of the owner `local`.
+sessions::TurnStart rewrite_of(const std::string& session, const std::string& turn, const std::string& place,
+                               const std::string& created_at);
+/// An end that leaves the answer failed, with events and outcome.
+sessions::TurnEnd failed_end_of(const std::string& session, const std::string& turn, const std::string& timestamp,
+                                const std::string& content);
 
 }  // namespace tertulia::tests

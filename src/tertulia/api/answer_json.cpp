@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
+#include "tertulia/api/error_reply.h"
 #include "tertulia/base/json.h"
 
 namespace tertulia::api {
@@ -72,6 +75,51 @@ void append_answer(std::string& out, const sessions::TurnResult& result) {
             separator = ",";
         }
         out += ']';
+    }
+    if (!result.continues.empty()) append_string(out, ",\"continues\":", result.continues);
+    out += '}';
+}
+
+void append_turn_remains(std::string& out, const sessions::TurnResult& result) {
+    const bool was_cut =
+        result.state == sessions::TurnState::cancelled || result.state == sessions::TurnState::interrupted;
+    if (was_cut || !result.message.empty()) append_string(out, ",\"partial\":", result.message);
+    if (!result.missed) return;
+    std::string_view separator = ",\"missed\":[";
+    if (result.missed->empty()) out += separator;
+    for (const sessions::StoredMessage& message : *result.missed) {
+        out += std::exchange(separator, ",");
+        append_message(out, message);
+    }
+    out += ']';
+}
+
+void append_turn_error(std::string& out, const sessions::TurnResult& result, std::string_view request_id) {
+    std::string more;
+    append_turn_remains(more, result);
+    append_error(out, turn_error(result),
+                 {.request_id = request_id, .session_id = result.session_id, .turn_id = result.turn_id, .more = more});
+}
+
+void append_turn(std::string& out, const sessions::TurnReader& reader, std::string_view request_id) {
+    const auto result = reader.result();
+    if (result && result->state == sessions::TurnState::completed) return append_answer(out, *result);
+    append_string(out, "{\"session_id\":", reader.name().key.session_id);
+    append_string(out, ",\"turn_id\":", reader.name().turn_id);
+    const auto started = reader.started();
+    append_string(out, ",\"state\":",
+                  result    ? sessions::to_string(result->state)
+                  : started ? std::string_view("running")
+                            : std::string_view("queued"));
+    append_string_or_null(out, ",\"model\":", started ? std::string_view(started->model) : std::string_view());
+    if (started && !started->continues.empty()) append_string(out, ",\"continues\":", started->continues);
+    append_string(out, ",\"message\":", result ? result->message : reader.log().text());
+    if (result) {
+        append_string_or_null(out, ",\"timestamp\":", result->timestamp);
+        out += ",\"usage\":";
+        append_usage(out, result->usage);
+        out += ",\"error_details\":";
+        append_turn_error(out, *result, request_id);
     }
     out += '}';
 }

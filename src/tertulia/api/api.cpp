@@ -35,8 +35,9 @@ Api::Api(Parts parts, ApiSettings settings)
     : parts_(parts),
       settings_(std::move(settings)),
       cors_(settings_.cors_origins),
-      chat_(parts.sessions, parts.clock),
+      chat_(parts.sessions, parts.clock, settings_.chat),
       sessions_(parts.sessions, parts.clock),
+      turns_(parts.sessions, parts.clock, settings_.chat.heartbeat),
       health_(parts.readiness, parts.metrics) {
     add_routes();
     if (cors_.enabled()) add_preflights();
@@ -53,6 +54,11 @@ void Api::add_routes() {
     router_.add("GET", "/sessions", to(sessions_, &SessionHandlers::list));
     router_.add("DELETE", "/sessions/{id}", to(sessions_, &SessionHandlers::remove));
     router_.add("GET", "/sessions/{id}/messages", to(sessions_, &SessionHandlers::messages));
+    router_.add("GET", "/sessions/{id}/events", to(turns_, &TurnHandlers::session_events));
+    router_.add("GET", "/sessions/{id}/turns/{turn}", to(turns_, &TurnHandlers::show));
+    router_.add("GET", "/sessions/{id}/turns/{turn}/events", to(turns_, &TurnHandlers::events));
+    router_.add("POST", "/sessions/{id}/turns/{turn}/cancel", to(turns_, &TurnHandlers::cancel));
+    router_.add("POST", "/sessions/{id}/turns/{turn}/continue", to(chat_, &ChatHandler::continue_turn));
     router_.add("GET", "/healthz", to(health_, &HealthHandlers::healthz));
     router_.add("GET", "/readyz", to(health_, &HealthHandlers::readyz));
     router_.add("GET", "/metrics", to(health_, &HealthHandlers::metrics));

@@ -9,6 +9,7 @@
 #include "tertulia/api/health_handlers.h"
 #include "tertulia/api/page_handler.h"
 #include "tertulia/api/session_handlers.h"
+#include "tertulia/api/turn_handlers.h"
 #include "tertulia/base/clock.h"
 #include "tertulia/base/error.h"
 #include "tertulia/base/random.h"
@@ -31,6 +32,7 @@ struct ApiSettings {
     bool check_host = false;
     /// Origins whose pages may call ("https://app.example"), or `*` for all; empty: CORS is off.
     std::vector<std::string> cors_origins;
+    ChatDefaults chat;
 };
 
 /// The routes, and what goes for every request: who may call, request id, CORS, the shape of errors, one log line and
@@ -70,6 +72,7 @@ class Api {
     Cors cors_;
     ChatHandler chat_;
     SessionHandlers sessions_;
+    TurnHandlers turns_;
     HealthHandlers health_;
     PageHandler page_;
     http::Router router_;

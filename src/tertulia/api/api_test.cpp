@@ -7,21 +7,16 @@
 #include <boost/json/serialize.hpp>
 
 #include "tertulia/api/openapi.h"
-#include "tertulia/async/worker.h"
-#include "tertulia/storage/memory_store.h"
-#include "tests/support/fake_provider.h"
+#include "tests/support/test_service.h"
 
 namespace tertulia::api {
 namespace {
 
 using test::FakeProvider;
+using test::soon;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-const base::Deadline soon() {
-    return base::Deadline::after(std::chrono::seconds(30));
-}
 
 // Keeps what a client would get. After `leaves_after` writes the client is gone.
 class KeptAnswer final : public http::ResponseWriter {
@@ -61,20 +56,8 @@ class KeptAnswer final : public http::ResponseWriter {
 };
 
 // The API on one worker, over the memory store and a scripted provider.
-class ApiTest : public testing::Test {
+class ApiTest : public testing::Test, protected test::TestService {
   protected:
-    ApiTest() {
-        auto provider = std::make_unique<FakeProvider>();
-        provider_ = provider.get();
-        models_.add("fake", {.provider = std::move(provider)});
-        worker_.start("test");
-    }
-    ~ApiTest() override {
-        worker_.run_until_done(drain());
-        worker_.join();
-    }
-    async::Task<void> drain() { co_await worker_.tasks().join(soon()); }
-
     static http::Request request(std::string method, std::string target, std::string body = {}) {
         http::Request request;
         request.method = std::move(method);
@@ -90,7 +73,7 @@ class ApiTest : public testing::Test {
     KeptAnswer answer(http::Request request, std::size_t leaves_after = 1000) {
         KeptAnswer kept;
         kept.leaves_after = leaves_after;
-        worker_.run_until_done([](Api& api, http::Request& request, KeptAnswer& kept) -> async::Task<void> {
+        worker.run_until_done([](Api& api, http::Request& request, KeptAnswer& kept) -> async::Task<void> {
             const http::Router::Match match = api.router().find(request);
             if (match.route) co_await match.route->handler(request, kept);
         }(api_, request, kept));
@@ -102,31 +85,9 @@ class ApiTest : public testing::Test {
         return boost::json::parse(response.body).as_object();
     }
 
-    async::Worker worker_{[](const std::string& what) { ADD_FAILURE() << what; }};
-    storage::MemoryStore store_;
-    sessions::TurnRegistry registry_{16};
-    models::ModelDirectory models_;
-    models::ModelLimits limits_;
     models::Readiness readiness_;
-    telemetry::Log log_{telemetry::Level::off, telemetry::Log::Form::json};
-    telemetry::Metrics metrics_;
-    FakeProvider* provider_;
-    sessions::SessionService service_{{.store = store_,
-                                       .registry = registry_,
-                                       .models = models_,
-                                       .limits = limits_,
-                                       .tasks = worker_.tasks(),
-                                       .executor = worker_.executor(),
-                                       .clock = base::system_clock(),
-                                       .random = base::system_random(),
-                                       .log = log_,
-                                       .metrics = metrics_},
-                                      {.default_model = "fake/m"}};
-    Api::Parts parts_{.sessions = service_,
-                      .readiness = readiness_,
-                      .random = base::system_random(),
-                      .log = log_,
-                      .metrics = metrics_};
+    Api::Parts parts_{
+        .sessions = service, .readiness = readiness_, .random = base::system_random(), .log = log, .metrics = metrics};
     Api api_{parts_, {}};
 };
 
@@ -156,15 +117,15 @@ TEST_F(ApiTest, what_is_wrong_with_a_request_is_answered_before_a_turn_begins) {
         EXPECT_EQ(json(kept.head).at("request_id"), "r_test");
         EXPECT_FALSE(json(kept.head).contains("turn_id"));
     }
-    EXPECT_TRUE(provider_->requests.empty());
+    EXPECT_TRUE(provider->requests.empty());
 }
 
 TEST_F(ApiTest, a_turn_that_fails_is_named_so_that_it_can_be_found) {
-    provider_->script.push_back({.reads = {FakeProvider::text("Half")},
-                                 .failure = models::Failure{models::FailureKind::overloaded,
-                                                            {.code = base::Errc::upstream_unavailable,
-                                                             .message = "cut off",
-                                                             .retry_after = std::chrono::milliseconds(1500)}}});
+    provider->script.push_back({.reads = {FakeProvider::text("Half")},
+                                .failure = models::Failure{models::FailureKind::overloaded,
+                                                           {.code = base::Errc::upstream_unavailable,
+                                                            .message = "cut off",
+                                                            .retry_after = std::chrono::milliseconds(1500)}}});
     const KeptAnswer failed = chat(R"({"message":"x","session_id":"s"})");
     EXPECT_EQ(failed.head.status, 503);
     EXPECT_EQ(failed.head.headers.get("retry-after"), "2");
@@ -184,7 +145,7 @@ TEST_F(ApiTest, a_stream_begins_with_its_head_and_ends_with_the_answer) {
         const KeptAnswer kept = answer(asked);
         EXPECT_EQ(kept.head.status, 200);
         EXPECT_EQ(kept.head.content_type, "text/event-stream");
-        EXPECT_EQ(kept.head.headers.get("cache-control"), "no-store");
+        EXPECT_EQ(kept.head.headers.get("cache-control"), "no-store, no-transform");
         EXPECT_EQ(kept.head.headers.get("x-accel-buffering"), "no");
         EXPECT_TRUE(kept.finished);
         EXPECT_THAT(kept.stream(), AllOf(StartsWith("id: t_"), HasSubstr(":1\nevent: turn.started\n"),
@@ -194,7 +155,7 @@ TEST_F(ApiTest, a_stream_begins_with_its_head_and_ends_with_the_answer) {
 }
 
 TEST_F(ApiTest, a_failure_after_the_head_is_an_event) {
-    provider_->script.push_back(
+    provider->script.push_back(
         {.refusal = models::Failure{models::FailureKind::rejected,
                                     {.code = base::Errc::upstream_rejected, .message = "no such model"}}});
     const KeptAnswer kept = chat(R"({"message":"x","stream":true,"session_id":"s"})");
@@ -207,8 +168,8 @@ TEST_F(ApiTest, a_failure_after_the_head_is_an_event) {
 
 TEST_F(ApiTest, a_turn_that_cannot_begin_is_answered_without_a_stream) {
     const std::string large(4 * 40'000, 'x');
-    models_.add("small", {.provider = std::make_unique<FakeProvider>()});
-    limits_.set_window("small/m", 8192);
+    models.add("small", {.provider = std::make_unique<FakeProvider>()});
+    limits.set_window("small/m", 8192);
     const KeptAnswer kept = chat(R"({"stream":true,"model":"small/m","message":")" + large + "\"}");
     EXPECT_EQ(kept.head.status, 413);
     EXPECT_EQ(json(kept.head).at("code"), "too_large");
@@ -220,7 +181,7 @@ TEST_F(ApiTest, a_client_that_leaves_does_not_stop_its_turn) {
     const KeptAnswer gone = answer(request("POST", "/chat", R"({"message":"x","stream":true,"session_id":"s"})"), 1);
     EXPECT_EQ(gone.writes.size(), 1u);
     EXPECT_FALSE(gone.finished);
-    worker_.run_until_done(drain());
+    worker.run_until_done(drain());
     EXPECT_THAT(answer(request("GET", "/sessions/s/messages")).head.body, HasSubstr("1 messages, the last: x"));
 }
 

@@ -1,57 +1,83 @@
 #include "tertulia/api/chat_handler.h"
 
-#include <string>
-
 #include "tertulia/api/answer_json.h"
-#include "tertulia/api/chat_request.h"
 #include "tertulia/api/error_reply.h"
+#include "tertulia/api/event_stream.h"
 #include "tertulia/api/json_response.h"
-#include "tertulia/api/sse_writer.h"
+#include "tertulia/api/turn_handlers.h"
+#include "tertulia/base/json.h"
 
 namespace tertulia::api {
 namespace {
 
-// Does an Accept header name event streams? What it prefers (`q`) does not matter: nobody else asks for this type.
-bool accepts_event_stream(std::string_view accept) {
-    while (!accept.empty()) {
-        const std::size_t comma = std::min(accept.find(','), accept.size());
-        std::string_view range = accept.substr(0, comma);
-        range.remove_prefix(std::min(range.find_first_not_of(" \t"), range.size()));
-        if (http::is_media_type(range, "text/event-stream")) return true;
-        accept.remove_prefix(std::min(comma + 1, accept.size()));
-    }
-    return false;
+base::Result<void> check_media_type(const http::Request& request) {
+    if (http::is_media_type(request.headers.get("content-type"), "application/json")) return {};
+    return std::unexpected(base::Error{.code = base::Errc::invalid_request,
+                                       .message = "Send the body as 'Content-Type: application/json'.",
+                                       .title = "Unsupported media type",
+                                       .status = 415});
 }
 
-// A turn that ended before its user message was durable left nothing behind that its ids could find.
-ErrorContext error_context(const http::Request& request, const sessions::BegunTurn& turn) {
-    if (!turn.reader.has_started()) return {.request_id = request.id};
-    return {.request_id = request.id, .session_id = turn.session_id, .turn_id = turn.turn_id};
+void free_body(http::Request& request) {
+    std::string().swap(request.body);  // the turn may take minutes, and a body may be a megabyte
 }
+
+// Tells a retry's answer from the first one's.
+constexpr const char* replayed_field = "idempotency-replayed";
 
 }  // namespace
 
-base::Result<sessions::BegunTurn> ChatHandler::begin(http::Request& request, bool& stream) {
-    if (!http::is_media_type(request.headers.get("content-type"), "application/json"))
-        return std::unexpected(base::Error{.code = base::Errc::invalid_request,
-                                           .message = "Send the body as 'Content-Type: application/json'.",
-                                           .title = "Unsupported media type",
-                                           .status = 415});
-    base::Result<sessions::TurnRequest> turn = parse_chat_request(request.body);
-    if (!turn) return std::unexpected(turn.error());
-    std::string().swap(request.body);  // the turn may take minutes, and a body may be a megabyte
-    turn->stream = turn->stream || accepts_event_stream(request.headers.get("accept"));
-    turn->request_id = request.id;
-    stream = turn->stream;
-    return sessions_.begin(*std::move(turn));
+async::Task<void> ChatHandler::chat(http::Request& request, http::ResponseWriter& writer) {
+    base::Result<ChatRequest> asked;
+    if (auto checked = check_media_type(request); !checked)
+        asked = std::unexpected(checked.error());
+    else
+        asked = parse_chat_request(request.body, request.headers);
+    free_body(request);
+    if (!asked) {
+        co_await writer.respond(error_response(asked.error(), {.request_id = request.id}));
+        co_return;
+    }
+    asked->turn.request_id = request.id;
+    asked->turn.on_busy = asked->on_busy.value_or(defaults_.on_busy);
+    if (asked->turn.once.key.empty()) {
+        sessions::TurnRequest turn = std::move(asked->turn);
+        asked->turn.stream = turn.stream;
+        co_await answer(request, writer, *asked, sessions_.begin(std::move(turn)));
+    } else {
+        co_await answer(request, writer, *asked, co_await sessions_.begin_once(asked->turn));
+    }
 }
 
-async::Task<void> ChatHandler::chat(http::Request& request, http::ResponseWriter& writer) {
-    bool stream = false;
-    base::Result<sessions::BegunTurn> turn = begin(request, stream);
-    if (!turn)
+async::Task<void> ChatHandler::continue_turn(http::Request& request, http::ResponseWriter& writer) {
+    base::Result<ChatRequest> asked;
+    if (auto checked = check_media_type(request); !checked && !request.body.empty())
+        asked = std::unexpected(checked.error());
+    else
+        asked = parse_continue_request(request.body, request.headers);
+    free_body(request);
+    const base::Result<sessions::TurnName> name = turn_name(request);
+    if (!asked || !name) {
+        co_await writer.respond(error_response(asked ? name.error() : asked.error(), {.request_id = request.id}));
+        co_return;
+    }
+    asked->turn.request_id = request.id;
+    asked->turn.on_busy = asked->on_busy.value_or(defaults_.on_busy);
+    co_await answer(request, writer, *asked, co_await sessions_.continue_turn(*name, asked->turn));
+}
+
+async::Task<void> ChatHandler::answer(http::Request& request, http::ResponseWriter& writer, const ChatRequest& asked,
+                                      base::Result<sessions::BegunTurn> turn) {
+    if (!turn) {
         co_await writer.respond(error_response(turn.error(), {.request_id = request.id}));
-    else if (stream)
+        co_return;
+    }
+    const bool cancels = asked.on_disconnect.value_or(defaults_.on_disconnect) == sessions::OnDisconnect::cancel;
+    if (asked.respond_async && !turn->reader.result()) co_return co_await answer_async(request, writer, *turn);
+    // Who merely repeats a request does not decide over the turn of the first.
+    if (cancels && !turn->is_replay)
+        writer.on_close([this, name = turn->reader.name()] { sessions_.ask_to_cancel(name); });
+    if (asked.turn.stream)
         co_await answer_stream(request, writer, *turn);
     else
         co_await answer_json(request, writer, *turn);
@@ -61,44 +87,48 @@ async::Task<void> ChatHandler::answer_json(const http::Request& request, http::R
                                            sessions::BegunTurn& turn) {
     // The turn has limits of its own and always ends: this wait needs none.
     const std::shared_ptr<const sessions::TurnResult> result = co_await turn.reader.wait_end(base::Deadline::never());
-    if (result->state != sessions::TurnState::completed) {
-        co_await writer.respond(error_response(turn_error(*result), error_context(request, turn)));
-        co_return;
+    http::Response response;
+    if (result->state == sessions::TurnState::completed) {
+        response = json_response(200, {});
+        append_answer(response.body, *result);
+    } else {
+        response = turn_error_response(*result, turn.reader.has_started(), request.id);
     }
-    http::Response response = json_response(200, {});
-    append_answer(response.body, *result);
+    if (turn.is_replay) response.headers.add(replayed_field, "true");
     co_await writer.respond(std::move(response));
 }
 
 async::Task<void> ChatHandler::answer_stream(const http::Request& request, http::ResponseWriter& writer,
                                              sessions::BegunTurn& turn) {
     co_await turn.reader.wait_start(base::Deadline::never());
-    const std::optional<sessions::TurnStarted> started = turn.reader.started();
-    if (!started) {
-        co_await writer.respond(error_response(turn_error(*turn.reader.result()), error_context(request, turn)));
+    if (!turn.reader.has_started() && !turn.reader.log().was_queued()) {
+        co_await writer.respond(turn_error_response(*turn.reader.result(), false, request.id));
         co_return;
     }
-    SseWriter events(turn.turn_id, request.id);
-    sessions::EventBatch batch;
-    std::string bytes;
-    for (;;) {
-        const bool any = co_await turn.reader.next(batch, base::Deadline(clock_.steady() + heartbeat_after));
-        bytes.clear();
-        if (any)
-            events.append(bytes, batch, *started, turn.reader.result().get());
-        else
-            bytes = SseWriter::heartbeat;
-        if (writer.started()) {
-            if (!co_await writer.write(bytes)) co_return;
-        } else {
-            http::Response head{.status = 200, .content_type = "text/event-stream", .headers = {}, .body = bytes};
-            head.headers.add("cache-control", "no-store");
-            head.headers.add("x-accel-buffering", "no");
-            if (!co_await writer.start_stream(std::move(head))) co_return;
-        }
-        if (any && !batch.events.empty() && batch.events.back().kind == sessions::EventKind::ended) break;
+    EventStream events(writer, clock_, defaults_.heartbeat, request.id);
+    if (turn.is_replay) events.add_header(replayed_field, "true");
+    co_await events.send(turn.reader);
+}
+
+async::Task<void> ChatHandler::answer_async(const http::Request& request, http::ResponseWriter& writer,
+                                            sessions::BegunTurn& turn) {
+    // What is acknowledged is durable, or said to wait.
+    co_await turn.reader.wait_start(base::Deadline::never());
+    const bool started = turn.reader.has_started();
+    if (!started && !turn.reader.log().was_queued()) {
+        co_await writer.respond(turn_error_response(*turn.reader.result(), false, request.id));
+        co_return;
     }
-    co_await writer.finish();
+    const sessions::TurnName& name = turn.reader.name();
+    http::Response response = json_response(202, "{\"session_id\":");
+    base::append_json_string(response.body, name.key.session_id);
+    response.body += ",\"turn_id\":";
+    base::append_json_string(response.body, name.turn_id);
+    response.body += started ? ",\"state\":\"running\"}" : ",\"state\":\"queued\"}";
+    response.headers.add("location", "/sessions/" + name.key.session_id + "/turns/" + name.turn_id);
+    response.headers.add("preference-applied", "respond-async");
+    if (turn.is_replay) response.headers.add(replayed_field, "true");
+    co_await writer.respond(std::move(response));
 }
 
 }  // namespace tertulia::api

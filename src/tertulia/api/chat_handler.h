@@ -1,6 +1,9 @@
 // `POST /chat`.
 #pragma once
 
+#include <string>
+
+#include "tertulia/api/chat_request.h"
 #include "tertulia/async/task.h"
 #include "tertulia/base/clock.h"
 #include "tertulia/http/message.h"
@@ -9,26 +12,39 @@
 
 namespace tertulia::api {
 
+/// What the configuration says where a request says nothing. Value.
+struct ChatDefaults {
+    sessions::OnBusy on_busy = sessions::OnBusy::queue;
+    sessions::OnDisconnect on_disconnect = sessions::OnDisconnect::finish;
+    /// Something goes out on a stream after this long without an event.
+    base::Milliseconds heartbeat{10'000};
+};
+
 /// Begins a turn and reads its log for this client, as one JSON answer or as server-sent events. A client that leaves
-/// ends the reading, never the turn. One per worker.
+/// ends the reading, and the turn only where it said so. One per worker.
 class ChatHandler {
   public:
-    /// A comment goes out after this long without an event.
-    static constexpr base::Milliseconds heartbeat_after{10'000};
+    ChatHandler(sessions::SessionService& sessions, const base::Clock& clock, ChatDefaults defaults)
+        : sessions_(sessions), clock_(clock), defaults_(defaults) {}
 
-    ChatHandler(sessions::SessionService& sessions, const base::Clock& clock) : sessions_(sessions), clock_(clock) {}
-
+    /// `POST /chat`
     async::Task<void> chat(http::Request& request, http::ResponseWriter& writer);
+    /// `POST /sessions/{id}/turns/{turn}/continue`
+    async::Task<void> continue_turn(http::Request& request, http::ResponseWriter& writer);
 
   private:
-    base::Result<sessions::BegunTurn> begin(http::Request& request, bool& stream);
+    async::Task<void> answer(http::Request& request, http::ResponseWriter& writer, const ChatRequest& asked,
+                             base::Result<sessions::BegunTurn> turn);
     static async::Task<void> answer_json(const http::Request& request, http::ResponseWriter& writer,
                                          sessions::BegunTurn& turn);
     async::Task<void> answer_stream(const http::Request& request, http::ResponseWriter& writer,
                                     sessions::BegunTurn& turn);
+    static async::Task<void> answer_async(const http::Request& request, http::ResponseWriter& writer,
+                                          sessions::BegunTurn& turn);
 
     sessions::SessionService& sessions_;
     const base::Clock& clock_;
+    const ChatDefaults defaults_;
 };
 
 }  // namespace tertulia::api

@@ -7,7 +7,9 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <cmath>
+#include <map>
 
+#include "tertulia/base/crypto.h"
 #include "tertulia/base/json.h"
 #include "tertulia/base/nearest_name.h"
 #include "tertulia/base/random.h"
@@ -28,6 +30,7 @@ constexpr std::size_t max_stops = 16;
 constexpr std::size_t max_stop_bytes = 256;
 constexpr std::size_t max_metadata_keys = 16;
 constexpr std::size_t max_metadata_bytes = 4096;
+constexpr std::size_t max_key_bytes = 255;
 
 std::string_view view(const json::string& text) {
     return {text.data(), text.size()};
@@ -40,53 +43,74 @@ std::unexpected<base::Error> wrong(std::string message) {
 // -- one reader per member
 // ---------------------------------------------------------------------------------------------
 
-Result<void> read_session_id(const json::value& value, TurnRequest& request) {
+Result<void> read_session_id(const json::value& value, ChatRequest& request) {
     if (!value.is_string() || !base::is_session_id(view(value.get_string())))
         return wrong("'session_id' must be a string of 1 to 128 characters of A-Z a-z 0-9 . _ : - (and not . or ..).");
-    request.session_id = view(value.get_string());
+    request.turn.session_id = view(value.get_string());
     return {};
 }
 
-Result<void> read_stream(const json::value& value, TurnRequest& request) {
+Result<void> read_stream(const json::value& value, ChatRequest& request) {
     if (!value.is_bool()) return wrong("'stream' must be true or false.");
-    request.stream = value.get_bool();
+    request.turn.stream = value.get_bool();
     return {};
 }
 
-Result<void> read_model(const json::value& value, TurnRequest& request) {
+Result<void> read_parent(const json::value& value, ChatRequest& request) {
+    if (!value.is_string() || !is_place(view(value.get_string())))
+        return wrong("'parent' must be a message's timestamp, such as 2024-11-22T10:30:00.000000Z.");
+    request.turn.parent = view(value.get_string());
+    return {};
+}
+
+Result<void> read_on_busy(const json::value& value, ChatRequest& request) {
+    const auto what = value.is_string() ? sessions::parse_on_busy(view(value.get_string())) : std::nullopt;
+    if (!what) return wrong("'on_busy' must be \"queue\", \"reject\" or \"interrupt\".");
+    request.on_busy = *what;
+    return {};
+}
+
+Result<void> read_on_disconnect(const json::value& value, ChatRequest& request) {
+    const auto what = value.is_string() ? sessions::parse_on_disconnect(view(value.get_string())) : std::nullopt;
+    if (!what) return wrong("'on_disconnect' must be \"finish\" or \"cancel\".");
+    request.on_disconnect = *what;
+    return {};
+}
+
+Result<void> read_model(const json::value& value, ChatRequest& request) {
     const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
     if (!value.is_string() || value.get_string().empty() || value.get_string().size() > max_model_bytes ||
         std::ranges::any_of(view(value.get_string()), is_control))
         return wrong(fmt::format("'model' must be a model's name, such as \"openai/gpt-4o\", of at most {} bytes.",
                                  max_model_bytes));
-    request.model = std::string(view(value.get_string()));
+    request.turn.model = std::string(view(value.get_string()));
     return {};
 }
 
-Result<void> read_system(const json::value& value, TurnRequest& request) {
+Result<void> read_system(const json::value& value, ChatRequest& request) {
     if (!value.is_string()) return wrong("'system' must be a string.");
-    request.system = std::string(view(value.get_string()));
+    request.turn.system = std::string(view(value.get_string()));
     return {};
 }
 
-Result<void> read_max_tokens(const json::value& value, TurnRequest& request) {
+Result<void> read_max_tokens(const json::value& value, ChatRequest& request) {
     if (!value.is_int64() || value.get_int64() < 1 || value.get_int64() > max_max_tokens)
         return wrong(fmt::format("'max_tokens' must be a whole number from 1 to {}.", max_max_tokens));
-    request.max_tokens = value.get_int64();
+    request.turn.max_tokens = value.get_int64();
     return {};
 }
 
-Result<void> read_temperature(const json::value& value, TurnRequest& request) {
+Result<void> read_temperature(const json::value& value, ChatRequest& request) {
     const double number = value.is_number() ? value.to_number<double>() : -1;
     if (!(number >= 0 && number <= 2)) return wrong("'temperature' must be a number from 0 to 2.");
-    request.temperature = number;
+    request.turn.temperature = number;
     return {};
 }
 
-Result<void> read_stop(const json::value& value, TurnRequest& request) {
+Result<void> read_stop(const json::value& value, ChatRequest& request) {
     const auto take = [&request](const json::value& one) {
         if (!one.is_string() || one.get_string().empty() || one.get_string().size() > max_stop_bytes) return false;
-        request.stop.emplace_back(view(one.get_string()));
+        request.turn.stop.emplace_back(view(one.get_string()));
         return true;
     };
     const bool good = value.is_array()
@@ -145,25 +169,28 @@ bool append_value(std::string& out, const json::value& value) {
     return false;
 }
 
-Result<void> read_metadata(const json::value& value, TurnRequest& request) {
+Result<void> read_metadata(const json::value& value, ChatRequest& request) {
     if (!value.is_object()) return wrong("'metadata' must be an object.");
     const std::size_t keys = value.get_object().size();
     if (keys > max_metadata_keys)
         return wrong(fmt::format("'metadata' has {} keys; at most {} are kept.", keys, max_metadata_keys));
-    if (!append_value(request.metadata, value)) return wrong("'metadata' holds a number that is out of range.");
-    if (request.metadata.size() > max_metadata_bytes)
-        return wrong(fmt::format("'metadata' is {} bytes long as JSON; at most {} are kept.", request.metadata.size(),
-                                 max_metadata_bytes));
+    if (!append_value(request.turn.metadata, value)) return wrong("'metadata' holds a number that is out of range.");
+    if (request.turn.metadata.size() > max_metadata_bytes)
+        return wrong(fmt::format("'metadata' is {} bytes long as JSON; at most {} are kept.",
+                                 request.turn.metadata.size(), max_metadata_bytes));
     return {};
 }
 
 struct Member {
     std::string_view name;
-    Result<void> (*read)(const json::value&, TurnRequest&);
+    Result<void> (*read)(const json::value&, ChatRequest&);
 };
 
-constexpr std::array<Member, 8> members{{
+constexpr std::array<Member, 11> members{{
     {"session_id", read_session_id},
+    {"parent", read_parent},
+    {"on_busy", read_on_busy},
+    {"on_disconnect", read_on_disconnect},
     {"stream", read_stream},
     {"model", read_model},
     {"system", read_system},
@@ -190,29 +217,132 @@ std::unexpected<base::Error> unknown_member(std::string_view name) {
                                              : fmt::format("Did you mean '{}'?", nearest)));
 }
 
-}  // namespace
+// The same body is the same request, however it is written and in whichever order: every member but those that say only
+// how the answer is to be delivered.
+std::string fingerprint(const json::object& object) {
+    std::map<std::string_view, const json::value*> sorted;
+    for (const json::key_value_pair& member : object) {
+        const std::string_view name(member.key().data(), member.key().size());
+        if (name != "stream" && name != "on_disconnect" && !member.value().is_null()) sorted[name] = &member.value();
+    }
+    std::string text;
+    for (const auto& [name, value] : sorted) {
+        base::append_json_name(text, name);
+        append_value(text, *value);
+        text += ',';
+    }
+    return base::sha256_hex(text);
+}
 
-Result<TurnRequest> parse_chat_request(std::string_view body) {
-    const Result<json::value> value = base::parse_json(body);
-    if (!value) return std::unexpected(value.error());
-    if (!value->is_object()) return wrong("The body must be a JSON object, such as {\"message\": \"Hello\"}.");
-    const json::object& object = value->get_object();
-
-    const json::value* message = object.if_contains("message");
-    if (!is_message(message))
-        return std::unexpected(base::Error{.code = Errc::invalid_request,
-                                           .message = "Please provide a 'message' field",
-                                           .title = "Missing required parameter: message"});
-    TurnRequest request;
-    request.message = view(message->get_string());
+Result<void> read_members(const json::object& object, ChatRequest& request) {
     for (const json::key_value_pair& given : object) {
         const std::string_view name(given.key().data(), given.key().size());
         if (name == "message") continue;
         const auto member = std::ranges::find(members, name, &Member::name);
         if (member == members.end()) return unknown_member(name);
         if (given.value().is_null()) continue;
-        if (Result<void> read = member->read(given.value(), request); !read) return std::unexpected(read.error());
+        if (Result<void> read = member->read(given.value(), request); !read) return read;
     }
+    return {};
+}
+
+std::string_view header_words(std::string_view text) {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+    return text.substr(0, text.find_last_not_of(" \t") + 1);
+}
+
+Result<void> read_once_headers(const http::Headers& headers, const json::object& object, TurnRequest& request) {
+    if (const std::string* key = headers.find("idempotency-key")) return set_once_key(*key, object, request);
+    // The official SDKs number their attempts; the body alone tells what a later one repeats.
+    const std::string_view attempt = header_words(headers.get("x-stainless-retry-count"));
+    if (attempt.empty() || attempt.size() > 4 || attempt.find_first_not_of("0123456789") != std::string_view::npos)
+        return {};
+    std::string same = fingerprint(object);
+    request.once = {.key = "sdk " + same,
+                    .fingerprint = std::move(same),
+                    .is_fresh = attempt.find_first_not_of('0') == std::string_view::npos,
+                    .remembered_for = std::chrono::minutes(10)};
+    return {};
+}
+
+bool wants_async(const http::Headers& headers) {
+    std::string_view preferences = headers.get("prefer");
+    while (!preferences.empty()) {
+        const std::size_t end = std::min(preferences.find_first_of(",;"), preferences.size());
+        if (http::is_media_type(header_words(preferences.substr(0, end)), "respond-async")) return true;
+        preferences.remove_prefix(std::min(end + 1, preferences.size()));
+    }
+    return false;
+}
+
+Result<void> read_headers(const http::Headers& headers, const json::object& object, ChatRequest& request) {
+    request.turn.stream = request.turn.stream || accepts_event_stream(headers.get("accept"));
+    request.respond_async = wants_async(headers);
+    return read_once_headers(headers, object, request.turn);
+}
+
+Result<json::value> parse_object(std::string_view body) {
+    Result<json::value> value = base::parse_json(body);
+    if (value && !value->is_object()) return wrong("The body must be a JSON object, such as {\"message\": \"Hello\"}.");
+    return value;
+}
+
+}  // namespace
+
+bool accepts_event_stream(std::string_view accept) {
+    while (!accept.empty()) {
+        const std::size_t comma = std::min(accept.find(','), accept.size());
+        if (http::is_media_type(header_words(accept.substr(0, comma)), "text/event-stream")) return true;
+        accept.remove_prefix(std::min(comma + 1, accept.size()));
+    }
+    return false;
+}
+
+bool is_place(std::string_view text) {
+    return !text.empty() && text.size() <= 40 && text.find_first_not_of("0123456789TZ:.+- ") == std::string_view::npos;
+}
+
+Result<void> set_once_key(std::string_view key, const json::object& object, TurnRequest& request) {
+    const bool is_plain = std::ranges::all_of(key, [](char c) { return c >= 0x20 && c < 0x7f; });
+    if (key.empty() || key.size() > max_key_bytes || !is_plain)
+        return wrong(fmt::format("'Idempotency-Key' must have 1 to {} printable ASCII characters.", max_key_bytes));
+    request.once = {.key = "key " + std::string(key),
+                    .fingerprint = fingerprint(object),
+                    .is_fresh = false,
+                    .remembered_for = std::chrono::hours(24)};
+    return {};
+}
+
+Result<ChatRequest> read_chat_request(const json::object& object) {
+    const json::value* message = object.if_contains("message");
+    if (!is_message(message))
+        return std::unexpected(base::Error{.code = Errc::invalid_request,
+                                           .message = "Please provide a 'message' field",
+                                           .title = "Missing required parameter: message"});
+    ChatRequest request;
+    request.turn.message = view(message->get_string());
+    if (auto read = read_members(object, request); !read) return std::unexpected(read.error());
+    return request;
+}
+
+Result<ChatRequest> parse_chat_request(std::string_view body, const http::Headers& headers) {
+    const Result<json::value> value = parse_object(body);
+    if (!value) return std::unexpected(value.error());
+    Result<ChatRequest> request = read_chat_request(value->get_object());
+    if (!request) return request;
+    if (auto read = read_headers(headers, value->get_object(), *request); !read) return std::unexpected(read.error());
+    return request;
+}
+
+Result<ChatRequest> parse_continue_request(std::string_view body, const http::Headers& headers) {
+    const Result<json::value> value = parse_object(body.empty() ? std::string_view("{}") : body);
+    if (!value) return std::unexpected(value.error());
+    for (const std::string_view member : {"message", "session_id", "parent", "metadata", "system"})
+        if (value->get_object().contains(member))
+            return wrong(fmt::format("'{}' has no place here: the turn goes on from what is stored.", member));
+    ChatRequest request;
+    if (auto read = read_members(value->get_object(), request); !read) return std::unexpected(read.error());
+    if (auto read = read_headers(headers, value->get_object(), request); !read) return std::unexpected(read.error());
     return request;
 }
 

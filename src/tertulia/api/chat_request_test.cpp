@@ -10,9 +10,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 sessions::TurnRequest parse(std::string_view body) {
-    const auto request = parse_chat_request(body);
+    const auto request = parse_chat_request(body, {});
     EXPECT_TRUE(request.has_value()) << body << ": " << (request ? "" : request.error().message);
-    return request.value_or(sessions::TurnRequest{});
+    return request ? request->turn : sessions::TurnRequest{};
 }
 
 // A body with a good message and one member more.
@@ -48,7 +48,7 @@ TEST(ChatRequest, a_message_that_is_missing_empty_blank_or_no_string_has_the_doc
     for (const std::string_view body :
          {R"({})", R"({"message":""})", R"({"message":" \t\r\n"})", R"({"message":null})", R"({"message":7})",
           R"({"message":["a"]})", R"({"message":{"a":1}})", R"({"message":true})", R"({"colour":"red"})"}) {
-        const auto request = parse_chat_request(body);
+        const auto request = parse_chat_request(body, {});
         ASSERT_FALSE(request.has_value()) << body;
         EXPECT_EQ(request.error().code, base::Errc::invalid_request);
         EXPECT_EQ(request.error().title, "Missing required parameter: message");
@@ -104,7 +104,7 @@ TEST(ChatRequest, what_is_wrong_with_a_member_is_said_with_its_name) {
         {"\"metadata\":{\"k\":\"" + std::string(4096, 'v') + "\"}", "at most 4096"},
     };
     for (const auto& [member, part] : cases) {
-        const auto request = parse_chat_request(with(member));
+        const auto request = parse_chat_request(with(member), {});
         ASSERT_FALSE(request.has_value()) << member;
         EXPECT_EQ(request.error().code, base::Errc::invalid_request);
         EXPECT_THAT(request.error().message, HasSubstr(part));
@@ -131,9 +131,9 @@ TEST(ChatRequest, null_counts_as_absent) {
 }
 
 TEST(ChatRequest, an_unknown_field_is_named_with_the_nearest_known_one) {
-    const auto near = parse_chat_request(with(R"("max_token":5)"));
+    const auto near = parse_chat_request(with(R"("max_token":5)"), {});
     EXPECT_THAT(near.error().message, HasSubstr("Unknown field 'max_token'. Did you mean 'max_tokens'?"));
-    const auto far = parse_chat_request(with(R"("colour":"red")"));
+    const auto far = parse_chat_request(with(R"("colour":"red")"), {});
     EXPECT_THAT(far.error().message, HasSubstr("Unknown field 'colour'. The known ones are message, session_id,"));
 }
 
@@ -145,7 +145,7 @@ TEST(ChatRequest, malformed_bodies_are_refused_with_the_offset) {
         {R"({"message":"a\ud800"})", "byte"}, {"", "byte"},
     };
     for (const auto& [body, part] : cases) {
-        const auto request = parse_chat_request(body);
+        const auto request = parse_chat_request(body, {});
         ASSERT_FALSE(request.has_value()) << body;
         EXPECT_EQ(request.error().code, base::Errc::invalid_request);
         EXPECT_THAT(request.error().message, HasSubstr(std::string(part))) << body;
@@ -154,14 +154,97 @@ TEST(ChatRequest, malformed_bodies_are_refused_with_the_offset) {
 
 TEST(ChatRequest, a_body_that_is_no_object_is_refused) {
     for (const std::string_view body : {"[]", "\"message\"", "7", "null", "true"})
-        EXPECT_THAT(parse_chat_request(body).error().message, HasSubstr("JSON object")) << body;
+        EXPECT_THAT(parse_chat_request(body, {}).error().message, HasSubstr("JSON object")) << body;
 }
 
 TEST(ChatRequest, metadata_is_kept_as_it_was_meant) {
     constexpr std::string_view metadata =
         R"({"a":0.1,"b":[1,-2,18446744073709551615,true,false,null],"c":{"\"":"\\\n"},"d":{},"e":[]})";
     EXPECT_EQ(parse(with("\"metadata\": " + std::string(metadata))).metadata, metadata);
-    EXPECT_FALSE(parse_chat_request(with(R"("metadata":{"a":1e999})")).has_value());
+    EXPECT_FALSE(parse_chat_request(with(R"("metadata":{"a":1e999})"), {}).has_value());
+}
+
+TEST(ChatRequest, says_how_it_wants_to_be_treated) {
+    const auto request = parse_chat_request(
+        with(R"("on_busy":"interrupt","on_disconnect":"cancel","parent":"2024-11-22T10:30:00.000000Z")"), {});
+    ASSERT_TRUE(request.has_value());
+    EXPECT_EQ(request->on_busy, sessions::OnBusy::interrupt);
+    EXPECT_EQ(request->on_disconnect, sessions::OnDisconnect::cancel);
+    EXPECT_EQ(request->turn.parent, "2024-11-22T10:30:00.000000Z");
+    const auto silent = parse_chat_request(with(R"("on_busy":null,"parent":null)"), {});
+    ASSERT_TRUE(silent.has_value());
+    EXPECT_FALSE(silent->on_busy || silent->on_disconnect || silent->respond_async);
+    EXPECT_TRUE(silent->turn.parent.empty());
+    for (const std::string_view bad : {R"("on_busy":"wait")", R"("on_busy":1)", R"("on_disconnect":"stop")",
+                                       R"("parent":"yesterday")", R"("parent":"")", R"("parent":7)"})
+        EXPECT_FALSE(parse_chat_request(with(bad), {}).has_value()) << bad;
+}
+
+http::Headers headers(std::string name, std::string value) {
+    http::Headers all;
+    all.add(std::move(name), std::move(value));
+    return all;
+}
+
+sessions::OnceKey once(std::string_view body, const http::Headers& sent) {
+    const auto request = parse_chat_request(body, sent);
+    EXPECT_TRUE(request.has_value());
+    return request ? request->turn.once : sessions::OnceKey{};
+}
+
+TEST(ChatRequest, a_key_makes_it_recognisable) {
+    const auto key = headers("idempotency-key", "k 1");
+    const sessions::OnceKey first = once(R"({"message":"x","max_tokens":5,"stream":true})", key);
+    EXPECT_FALSE(first.key.empty());
+    EXPECT_FALSE(first.is_fresh);
+    EXPECT_EQ(first.remembered_for, std::chrono::hours(24));
+    // In another order, written otherwise, and to be delivered otherwise.
+    for (const std::string_view same :
+         {R"({"max_tokens":5,"message":"x"})", R"( {"message" : "\u0078", "max_tokens":5, "stream":false})",
+          R"({"message":"x","max_tokens":5,"on_disconnect":"cancel","model":null})"})
+        EXPECT_EQ(once(same, key).fingerprint, first.fingerprint) << same;
+    for (const std::string_view other :
+         {R"({"message":"y","max_tokens":5})", R"({"message":"x","max_tokens":6})", R"({"message":"x"})",
+          R"({"message":"x","max_tokens":5,"session_id":"s"})", R"({"message":"x","max_tokens":5,"parent":"2024"})"})
+        EXPECT_NE(once(other, key).fingerprint, first.fingerprint) << other;
+    EXPECT_EQ(once(R"({"message":"x"})", {}).key, "");
+    for (const std::string& bad : {std::string(), std::string(256, 'k'), std::string("k\xc3\xa9"), std::string("a\tb")})
+        EXPECT_FALSE(parse_chat_request(R"({"message":"x"})", headers("idempotency-key", bad)).has_value()) << bad;
+    EXPECT_TRUE(
+        parse_chat_request(R"({"message":"x"})", headers("idempotency-key", std::string(255, 'k'))).has_value());
+}
+
+TEST(ChatRequest, an_sdks_automatic_retry_is_recognised_by_its_body) {
+    const std::string_view body = R"({"message":"x"})";
+    const sessions::OnceKey first = once(body, headers("x-stainless-retry-count", "0"));
+    const sessions::OnceKey second = once(body, headers("x-stainless-retry-count", "1"));
+    EXPECT_TRUE(first.is_fresh);
+    EXPECT_FALSE(second.is_fresh);
+    EXPECT_EQ(first.key, second.key);
+    EXPECT_EQ(first.remembered_for, std::chrono::minutes(10));
+    EXPECT_NE(once(R"({"message":"y"})", headers("x-stainless-retry-count", "1")).key, first.key);
+    for (const char* nonsense : {"", "-1", "one", "99999"})
+        EXPECT_EQ(once(body, headers("x-stainless-retry-count", nonsense)).key, "") << nonsense;
+}
+
+TEST(ChatRequest, may_be_answered_at_once_or_as_a_stream) {
+    const std::string_view body = R"({"message":"x"})";
+    for (const char* yes : {"respond-async", "Respond-Async", "wait=10, respond-async", "respond-async; x=1"})
+        EXPECT_TRUE(parse_chat_request(body, headers("prefer", yes))->respond_async) << yes;
+    for (const char* no : {"", "return=minimal", "respond-asynchronously"})
+        EXPECT_FALSE(parse_chat_request(body, headers("prefer", no))->respond_async) << no;
+    EXPECT_TRUE(parse_chat_request(body, headers("accept", "text/event-stream"))->turn.stream);
+    EXPECT_FALSE(parse_chat_request(body, headers("accept", "application/json"))->turn.stream);
+}
+
+TEST(ContinueRequest, has_no_message_of_its_own) {
+    EXPECT_TRUE(parse_continue_request("", {}).has_value());
+    const auto request = parse_continue_request(R"({"stream":true,"max_tokens":9})", {});
+    ASSERT_TRUE(request.has_value());
+    EXPECT_TRUE(request->turn.stream);
+    EXPECT_EQ(request->turn.max_tokens, 9);
+    for (const std::string_view bad : {R"({"message":"x"})", R"({"session_id":"s"})", R"([])", R"({)"})
+        EXPECT_FALSE(parse_continue_request(bad, {}).has_value()) << bad;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "tertulia/api/answer_json.h"
 #include "tertulia/api/json_response.h"
 #include "tertulia/base/json.h"
 #include "tertulia/base/utf8.h"
@@ -29,6 +30,7 @@ void append_error(std::string& out, const base::Error& error, const ErrorContext
     if (!context.turn_id.empty()) append_member(out, "turn_id", context.turn_id);
     if (error.retry_after)
         fmt::format_to(std::back_inserter(out), ",\"retry_after_ms\":{}", error.retry_after->count());
+    out += context.more;
     out += '}';
 }
 
@@ -44,16 +46,21 @@ http::Response error_response(const base::Error& error, const ErrorContext& cont
 }
 
 base::Error turn_error(const sessions::TurnResult& result) {
-    if (result.error) return *result.error;
-    switch (result.state) {
-        case sessions::TurnState::cancelled:
-            return {.code = base::Errc::conflict, .message = "The turn was cancelled before its answer was whole."};
-        case sessions::TurnState::interrupted:
-            return {.code = base::Errc::unavailable,
-                    .message = "The server stopped before the answer was whole; send the message again."};
-        default:
-            return {.code = base::Errc::internal, .message = "The turn failed; its request_id is in the server's log."};
+    return result.error ? *result.error : sessions::error_of(result.state);
+}
+
+http::Response turn_error_response(const sessions::TurnResult& result, bool started, std::string_view request_id) {
+    std::string more;
+    append_turn_remains(more, result);
+    ErrorContext context{.request_id = request_id, .more = more};
+    if (started) {
+        context.session_id = result.session_id;
+        context.turn_id = result.turn_id;
     }
+    http::Response response = error_response(turn_error(result), context);
+    // The official SDKs try again on 409, but somebody has asked for this end.
+    if (result.state == sessions::TurnState::cancelled) response.headers.add("x-should-retry", "false");
+    return response;
 }
 
 }  // namespace tertulia::api

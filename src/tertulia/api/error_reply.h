@@ -6,7 +6,7 @@
 
 #include "tertulia/base/error.h"
 #include "tertulia/http/message.h"
-#include "tertulia/sessions/turn_log.h"
+#include "tertulia/sessions/turn_result.h"
 
 namespace tertulia::api {
 
@@ -15,6 +15,8 @@ struct ErrorContext {
     std::string_view request_id;
     std::string_view session_id = {};
     std::string_view turn_id = {};
+    /// Further members, as JSON that begins with a comma.
+    std::string_view more = {};
 };
 
 /// Appends the body of every error: `{"error", "message", "code", "request_id"}`, with `session_id` and `turn_id` once
@@ -26,5 +28,9 @@ http::Response error_response(const base::Error& error, const ErrorContext& cont
 
 /// Why a turn that did not complete did not.
 base::Error turn_error(const sessions::TurnResult& result);
+
+/// The whole answer where a turn did not complete: with its ids if it had `started` (else nothing is there that they
+/// could find), `partial` and `missed`.
+http::Response turn_error_response(const sessions::TurnResult& result, bool started, std::string_view request_id);
 
 }  // namespace tertulia::api

@@ -6,26 +6,16 @@
 #include <string>
 
 #include "tertulia/api/answer_json.h"
+#include "tertulia/api/chat_request.h"
 #include "tertulia/api/error_reply.h"
 #include "tertulia/api/json_response.h"
-#include "tertulia/base/random.h"
+#include "tertulia/api/turn_handlers.h"
 
 namespace tertulia::api {
 namespace {
 
 constexpr std::string_view owner = "local";  // until there are accounts
 constexpr std::size_t max_cursor_bytes = 512;
-
-base::Error no_such_session() {
-    return {.code = base::Errc::not_found, .message = "There is no session with this id.", .title = "No such session"};
-}
-
-// An id that no session can have is one that no session has.
-base::Result<sessions::SessionKey> session_key(const http::Request& request) {
-    const std::string_view id = request.parameter("id");
-    if (!base::is_session_id(id)) return std::unexpected(no_such_session());
-    return sessions::SessionKey{.owner = std::string(owner), .session_id = std::string(id)};
-}
 
 base::Result<sessions::MessageQuery> message_query(const http::Request& request) {
     const base::Result<std::int64_t> limit = parse_limit(request.query("limit"));
@@ -52,7 +42,7 @@ base::Result<std::int64_t> parse_limit(const std::optional<std::string>& given) 
 
 base::Result<std::string> parse_place(std::string_view name, const std::optional<std::string>& given) {
     if (!given || given->empty()) return std::string();
-    if (given->size() > 40 || given->find_first_not_of("0123456789TZ:.+- ") != std::string::npos)
+    if (!is_place(*given))
         return base::fail(
             base::Errc::invalid_request,
             fmt::format("'{}' must be a message's timestamp, such as 2024-11-22T10:30:00.000000Z.", name));

@@ -20,18 +20,22 @@ sessions::TurnResult result(TurnState state) {
     return result;
 }
 
-// All events of a log from `cursor` on, as a client sees them.
-std::string written(const sessions::TurnLog& log, std::uint32_t cursor = 0) {
+const auto name = std::make_shared<const sessions::TurnName>(
+    sessions::TurnName{.key = {.owner = "local", .session_id = "s"}, .turn_id = "t_1"});
+
+// The events of a log after `number`, as a client sees them.
+std::string written(const sessions::TurnLog& log, std::uint32_t number = 0) {
     sessions::EventBatch batch;
-    log.read(cursor, batch);
+    sessions::TurnLog::Place place{.after = number};
+    log.read(place, batch);
     std::string out;
-    SseWriter("t_1", "r_1").append(out, batch, started, log.result().get());
+    append_sse(out, batch, {.name = *name, .started = log.started(), .result = log.result(), .request_id = "r_1"});
     return out;
 }
 
 TEST(SseWriter, writes_each_kind_of_event) {
-    sessions::TurnLog log;
-    log.start(started);
+    sessions::TurnLog log(name);
+    log.start(started, "maker");
     chat::AnswerEvents steps;
     steps.add(Kind::thinking, 0, "hm");
     steps.add(Kind::signature, 0, "c2ln");
@@ -52,8 +56,8 @@ TEST(SseWriter, writes_each_kind_of_event) {
 }
 
 TEST(SseWriter, a_completed_turn_ends_with_usage_and_the_json_answer) {
-    sessions::TurnLog log;
-    log.start(started);
+    sessions::TurnLog log(name);
+    log.start(started, "maker");
     sessions::TurnResult ended = result(TurnState::completed);
     ended.usage.output = 3;
     log.finish(ended, true);
@@ -71,26 +75,27 @@ TEST(SseWriter, a_turn_that_is_not_whole_ends_with_its_error) {
         {TurnState::cancelled, "turn.cancelled", "conflict"},
         {TurnState::interrupted, "turn.interrupted", "unavailable"},
     };
-    for (const auto& [state, name, code] : cases) {
-        sessions::TurnLog log;
-        log.start(started);
+    for (const auto& [state, event, code] : cases) {
+        sessions::TurnLog log(name);
+        log.start(started, "maker");
         log.finish(result(state), false);
         const std::string out = written(log, 1);
-        EXPECT_TRUE(out.starts_with("id: t_1:2\nevent: " + name + "\ndata: {\"error\":")) << out;
+        EXPECT_TRUE(out.starts_with("id: t_1:2\nevent: " + event + "\ndata: {\"error\":")) << out;
         EXPECT_TRUE(out.ends_with("\"code\":\"" + code +
-                                  "\",\"request_id\":\"r_1\",\"session_id\":\"s\",\"turn_id\":\"t_1\"}\n\n"))
+                                  "\",\"request_id\":\"r_1\",\"session_id\":\"s\",\"turn_id\":\"t_1\"" +
+                                  (state == TurnState::failed ? "" : ",\"partial\":\"\"") + "}\n\n"))
             << out;
     }
 }
 
 TEST(SseWriter, adds_to_what_is_there) {
-    sessions::TurnLog log;
-    log.start(started);
+    sessions::TurnLog log(name);
+    log.start(started, "maker");
     sessions::EventBatch batch;
-    std::uint32_t cursor = 0;
-    log.read(cursor, batch);
-    std::string out(SseWriter::heartbeat);
-    SseWriter("t_1", "r_1").append(out, batch, started, nullptr);
+    sessions::TurnLog::Place place;
+    log.read(place, batch);
+    std::string out(sse_heartbeat);
+    append_sse(out, batch, {.name = *name, .started = log.started(), .result = {}, .request_id = "r_1"});
     EXPECT_TRUE(out.starts_with(": heartbeat\n\nid: t_1:1\n"));
 }
 

@@ -16,7 +16,8 @@ Application::Application(const LoadedConfig& loaded, const telemetry::Log& log, 
       log_(log),
       clock_(clock),
       random_(random),
-      registry_(static_cast<std::size_t>(config_.limits.queue_per_session)) {}
+      registry_(static_cast<std::size_t>(config_.limits.queue_per_session)),
+      logs_({.max_bytes = config_.limits.log_bytes, .keep = config_.limits.keep_log}, clock) {}
 
 Application::~Application() = default;
 
@@ -31,6 +32,10 @@ base::Result<void> Application::open_store() {
     auto store = storage::open_store(config_.store, log_);
     if (!store) return std::unexpected(store.error());
     store_ = std::move(*store);
+    checkpoints_ = std::make_unique<sessions::Checkpoints>(
+        sessions::Checkpoints::Parts{.store = *store_, .clock = clock_, .log = log_, .metrics = metrics_},
+        sessions::Checkpoints::Settings{.interval = config_.checkpoints.interval,
+                                        .bytes = static_cast<std::size_t>(config_.checkpoints.bytes)});
     return {};
 }
 
@@ -38,6 +43,9 @@ base::Result<void> Application::make_workers() {
     const SharedParts shared{.config = config_,
                              .store = *store_,
                              .registry = registry_,
+                             .logs = logs_,
+                             .keys = keys_,
+                             .checkpoints = *checkpoints_,
                              .limits = limits_,
                              .local_readiness = local_readiness_,
                              .clock = clock_,
@@ -67,6 +75,7 @@ base::Result<void> Application::listen() {
     if (*interrupted > 0)
         log_.warn("turns found that a crash had cut; closed as interrupted", {{"turns", *interrupted}});
 
+    boost::asio::post(first.executor(), [this, &first] { first.tasks().spawn(checkpoints_->run(first.executor())); });
     for (const auto& worker : workers_) {
         if (auto listening = worker->listen(*endpoint); !listening) return listening;
     }
@@ -107,6 +116,9 @@ void Application::log_start() const {
 }
 
 void Application::publish_gauges() {
+    logs_.sweep();
+    metrics_.set_gauge("tertulia_turn_log_bytes", "Memory of the events of turns that run or have just ended",
+                       static_cast<double>(logs_.bytes()));
     WorkerSet::Connections all;
     for (const auto& worker : workers_) {
         const WorkerSet::Connections counted = worker->connections();
@@ -127,6 +139,7 @@ void Application::close() {
 }
 
 bool Application::stop(base::Deadline deadline) {
+    if (checkpoints_) checkpoints_->stop();
     bool all = true;
     for (const auto& worker : workers_) all = worker->stop(deadline) && all;
     if (!all) return false;  // a task that will not end still refers to the store; what was acknowledged is on the disk

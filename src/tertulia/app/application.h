@@ -54,7 +54,10 @@ class Application {
     models::ModelLimits limits_;
     models::Readiness local_readiness_;
     sessions::TurnRegistry registry_;
+    sessions::TurnLogs logs_;
+    sessions::IdempotencyKeys keys_;
     std::unique_ptr<sessions::SessionStore> store_;
+    std::unique_ptr<sessions::Checkpoints> checkpoints_;
     std::vector<std::unique_ptr<WorkerSet>> workers_;
     std::stop_source stop_local_model_;
     std::string address_;

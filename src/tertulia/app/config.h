@@ -45,6 +45,8 @@ struct Config {
     bool insecure = false;
     base::Secret api_token;
     std::vector<std::string> cors_origins;
+    std::string on_busy = "queue";
+    std::string on_disconnect = "finish";
 
     struct Deadlines {
         base::Milliseconds connect{3'000};
@@ -59,7 +61,16 @@ struct Config {
         std::int64_t queue_per_session = 16;
         base::Milliseconds queue_wait{30'000};
         std::int64_t answer_bytes = 8'388'608;
+        std::int64_t log_bytes = 268'435'456;
+        base::Milliseconds keep_log{60'000};
+        base::Milliseconds heartbeat{10'000};
+        base::Milliseconds websocket_idle{120'000};
     } limits;
+
+    struct Checkpoints {
+        base::Milliseconds interval{250};
+        std::int64_t bytes = 4096;
+    } checkpoints;
 
     base::Milliseconds shutdown_grace{10'000};
 

@@ -45,6 +45,12 @@ bool is_kind(std::string_view text) {
 bool is_stream(std::string_view text) {
     return one_of(text, "always", "as_asked");
 }
+bool is_on_busy(std::string_view text) {
+    return one_of(text, "queue", "reject", "interrupt");
+}
+bool is_on_disconnect(std::string_view text) {
+    return one_of(text, "finish", "cancel");
+}
 bool is_api_version(std::string_view text) {
     return one_of(text, "2023-06-01", "2026-10-21");
 }
@@ -113,6 +119,20 @@ const std::array table = {
                     "separated by commas.",
                 .default_note = "none: CORS is off"},
 
+    Key<Config>{.path = "on_busy",
+                .slot = SLOT(Config, on_busy),
+                .description =
+                    "What a message does that comes while another of its session is being answered, where the request "
+                    "does not say: wait, be refused with 409, or end that answer (its text so far is kept).",
+                .allowed = "queue, reject or interrupt",
+                .valid = is_on_busy},
+    Key<Config>{.path = "on_disconnect",
+                .slot = SLOT(Config, on_disconnect),
+                .description = "What becomes of a turn whose client closes the connection, where the request does not "
+                               "say: it goes on to its end and is stored, or it is cancelled.",
+                .allowed = "finish or cancel",
+                .valid = is_on_disconnect},
+
     Key<Config>{.path = "deadlines.connect_ms",
                 .slot = SLOT(Config, deadlines.connect),
                 .description = "To reach a provider: name look-up, connection, TLS.",
@@ -159,6 +179,43 @@ const std::array table = {
                 .slot = SLOT(Config, limits.answer_bytes),
                 .description = "The largest answer of a model; a turn that goes beyond it fails.",
                 .least = 1'024,
+                .most = gibibyte},
+
+    Key<Config>{.path = "limits.log_bytes",
+                .slot = SLOT(Config, limits.log_bytes),
+                .description = "Memory for the events of all turns that run or have just ended. Ended ones go first; a "
+                               "new turn for which there is no room is refused with 503.",
+                .least = 65'536,
+                .most = 1024 * gibibyte},
+    Key<Config>{.path = "limits.keep_log_ms",
+                .slot = SLOT(Config, limits.keep_log),
+                .description = "How long the events of an ended turn stay in memory; after that they are read from the "
+                               "store.",
+                .least = 0,
+                .most = day_ms},
+    Key<Config>{.path = "limits.heartbeat_ms",
+                .slot = SLOT(Config, limits.heartbeat),
+                .description = "A comment is sent on a stream, and a ping on a WebSocket, after this long without an "
+                               "event, so that no proxy closes it.",
+                .least = 10,
+                .most = day_ms},
+    Key<Config>{.path = "limits.websocket_idle_ms",
+                .slot = SLOT(Config, limits.websocket_idle),
+                .description = "A WebSocket whose client sends nothing for this long, not even an answer to a ping, is "
+                               "closed.",
+                .least = 10,
+                .most = day_ms},
+
+    Key<Config>{.path = "checkpoints.interval_ms",
+                .slot = SLOT(Config, checkpoints.interval),
+                .description = "How often the running turns are saved, all together, for the case of a crash. 0: not "
+                               "at all.",
+                .least = 0,
+                .most = day_ms},
+    Key<Config>{.path = "checkpoints.bytes",
+                .slot = SLOT(Config, checkpoints.bytes),
+                .description = "A turn with more unsaved text than this is saved sooner.",
+                .least = 1,
                 .most = gibibyte},
 
     Key<Config>{.path = "shutdown.grace_ms",

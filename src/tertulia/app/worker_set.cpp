@@ -24,7 +24,11 @@ api::ApiSettings api_settings(const Config& config) {
     const auto address = parse_listen(config.listen);
     return {.api_token = config.api_token,
             .check_host = address && address->is_loopback() && config.api_token.empty() && !config.insecure,
-            .cors_origins = config.cors_origins};
+            .cors_origins = config.cors_origins,
+            .chat = {.on_busy = sessions::parse_on_busy(config.on_busy).value_or(sessions::OnBusy::queue),
+                     .on_disconnect =
+                         sessions::parse_on_disconnect(config.on_disconnect).value_or(sessions::OnDisconnect::finish),
+                     .heartbeat = config.limits.heartbeat}};
 }
 
 // Runs `what` on the worker's thread and waits for it here.
@@ -46,6 +50,9 @@ WorkerSet::WorkerSet(SharedParts shared)
     models_.emplace();
     sessions_.emplace(sessions::SessionService::Parts{.store = shared_.store,
                                                       .registry = shared_.registry,
+                                                      .logs = shared_.logs,
+                                                      .keys = shared_.keys,
+                                                      .checkpoints = shared_.checkpoints,
                                                       .models = *models_,
                                                       .limits = shared_.limits,
                                                       .tasks = worker_.tasks(),

@@ -29,6 +29,9 @@ struct SharedParts {
     const Config& config;
     sessions::SessionStore& store;
     sessions::TurnRegistry& registry;
+    sessions::TurnLogs& logs;
+    sessions::IdempotencyKeys& keys;
+    sessions::Checkpoints& checkpoints;
     models::ModelLimits& limits;
     models::Readiness& local_readiness;
     const base::Clock& clock;

@@ -49,6 +49,7 @@ struct Error {
     std::optional<std::chrono::milliseconds> retry_after = {};
     /// The status where HTTP has one of its own (405, 415, 422); 0: that of the code.
     int status = 0;
+    bool operator==(const Error&) const = default;
 };
 
 template <class T>

@@ -54,19 +54,46 @@ std::string make_uuid(Random& random) {
     return text;
 }
 
-std::string make_id(char prefix, Random& random) {
-    constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    std::string text{prefix, '_'};
-    text.reserve(24);
+namespace {
+
+constexpr std::string_view id_digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";  // in ASCII's order
+constexpr std::size_t id_size = 24, id_time_digits = 9;
+
+void fill_up(std::string& id, Random& random) {
     std::array<unsigned char, 32> bytes;
-    while (text.size() < 24) {
+    while (id.size() < id_size) {
         random.fill(bytes);
         for (const unsigned char byte : bytes) {
             // 248 = 4 * 62: larger values are thrown away, so that every character is equally likely.
-            if (byte < 248 && text.size() < 24) text += digits[byte % digits.size()];
+            if (byte < 248 && id.size() < id_size) id += id_digits[byte % id_digits.size()];
         }
     }
-    return text;
+}
+
+std::string begin_id(char prefix) {
+    std::string id;
+    id.reserve(id_size);
+    id += prefix;
+    id += '_';
+    return id;
+}
+
+}  // namespace
+
+std::string make_id(char prefix, Random& random) {
+    std::string id = begin_id(prefix);
+    fill_up(id, random);
+    return id;
+}
+
+std::string make_ordered_id(char prefix, std::int64_t wall_us, Random& random) {
+    std::string id = begin_id(prefix);
+    std::array<char, id_time_digits> time;
+    auto rest = static_cast<std::uint64_t>(std::max<std::int64_t>(wall_us, 0));
+    for (std::size_t i = id_time_digits; i-- > 0; rest /= id_digits.size()) time[i] = id_digits[rest % id_digits.size()];
+    id.append(time.data(), time.size());
+    fill_up(id, random);
+    return id;
 }
 
 bool is_session_id(std::string_view text) {

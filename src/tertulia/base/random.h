@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,10 @@ std::string make_uuid(Random& random);
 /// 22 characters of `A-Za-z0-9` (128 random bits and more), with a one-letter prefix and `_` that says what it names:
 /// `t_...` for a turn, `r_...` for a request.
 std::string make_id(char prefix, Random& random);
+
+/// The same, but the first 9 of the 22 characters tell the time: later ids are greater, as strings, and the other 13 are
+/// random (77 bits). An index over such ids grows at its end.
+std::string make_ordered_id(char prefix, std::int64_t wall_us, Random& random);
 
 /// Is this an id that a client may bring: 1 to 128 characters of `A-Za-z0-9._:-`, not `.` or `..`?
 bool is_session_id(std::string_view text);

@@ -3,87 +3,73 @@
 #include <utility>
 
 namespace tertulia::chat {
-namespace {
 
-using Kind = AnswerEvents::Kind;
+template <class Block>
+Block& MessageBuilder::begin(std::uint32_t number, Block block) {
+    numbers_.push_back(number);
+    return std::get<Block>(answer_.blocks.emplace_back(std::move(block)));
+}
 
-// The blocks being put together. An answer has few of them, so they are found by looking through.
-class Builder {
-  public:
-    explicit Builder(std::string_view maker) : maker_(maker) {}
+// The newest block of this kind and number; it begins here if there is none. An answer has few blocks, so they are found
+// by looking through.
+template <class Block>
+Block& MessageBuilder::part(std::uint32_t number) {
+    for (std::size_t i = numbers_.size(); i-- > 0;)
+        if (numbers_[i] == number)
+            if (Block* block = std::get_if<Block>(&answer_.blocks[i])) return *block;
+    Block& block = begin(number, Block{});
+    if constexpr (std::is_same_v<Block, Thinking>) block.maker = maker_;
+    return block;
+}
 
-    void add(const AnswerEvents& events, const AnswerEvents::Event& event) {
-        const std::string_view text = events.bytes(event.text);
-        switch (event.kind) {
-            case Kind::refusal:
-                answer_.refused = true;
-                [[fallthrough]];
-            case Kind::text:
-                part<Text>(event.block).text += text;
-                break;
-            case Kind::thinking:
-                part<Thinking>(event.block).text += text;
-                break;
-            case Kind::signature:
-                part<Thinking>(event.block).signature += text;
-                break;
-            case Kind::tool_call:
-                begin(event.block, ToolCall{.id = std::string(events.bytes(event.extra)), .name = std::string(text)});
-                answer_.calls_tools = true;
-                break;
-            case Kind::tool_arguments:
-                part<ToolCall>(event.block).arguments += text;
-                break;
-            case Kind::native:
-                begin(event.block, Native{.json = std::string(text), .maker = std::string(maker_)});
-                break;
-            case Kind::restart:
-                numbers_.clear();
-                answer_ = {};
-                break;
-        }
+void MessageBuilder::add(AnswerEvents::Kind kind, std::uint32_t block, std::string_view text, std::string_view extra) {
+    using Kind = AnswerEvents::Kind;
+    switch (kind) {
+        case Kind::refusal:
+            answer_.refused = true;
+            [[fallthrough]];
+        case Kind::text:
+            part<Text>(block).text += text;
+            break;
+        case Kind::thinking:
+            part<Thinking>(block).text += text;
+            break;
+        case Kind::signature:
+            part<Thinking>(block).signature += text;
+            break;
+        case Kind::tool_call:
+            begin(block, ToolCall{.id = std::string(extra), .name = std::string(text), .arguments = {}});
+            answer_.calls_tools = true;
+            break;
+        case Kind::tool_arguments:
+            part<ToolCall>(block).arguments += text;
+            break;
+        case Kind::native:
+            begin(block, Native{.json = std::string(text), .maker = std::string(maker_)});
+            break;
+        case Kind::restart:
+            numbers_.clear();
+            answer_ = {};
+            break;
     }
+}
 
-    Answer finish() && {
-        for (ContentBlock& block : answer_.blocks)
-            if (ToolCall* call = std::get_if<ToolCall>(&block); call && call->arguments.empty()) call->arguments = "{}";
-        std::erase_if(answer_.blocks, [](const ContentBlock& block) {
-            if (const Text* text = std::get_if<Text>(&block)) return text->text.empty();
-            if (const Thinking* thinking = std::get_if<Thinking>(&block))
-                return thinking->text.empty() && thinking->signature.empty();
-            return false;
-        });
-        return std::move(answer_);
-    }
-
-  private:
-    template <class Block>
-    Block& begin(std::uint32_t number, Block block) {
-        numbers_.push_back(number);
-        return std::get<Block>(answer_.blocks.emplace_back(std::move(block)));
-    }
-
-    // The newest block of this kind and number; it begins here if there is none.
-    template <class Block>
-    Block& part(std::uint32_t number) {
-        for (std::size_t i = numbers_.size(); i-- > 0;)
-            if (numbers_[i] == number)
-                if (Block* block = std::get_if<Block>(&answer_.blocks[i])) return *block;
-        Block& block = begin(number, Block{});
-        if constexpr (std::is_same_v<Block, Thinking>) block.maker = maker_;
-        return block;
-    }
-
-    std::string_view maker_;
-    Answer answer_;
-    std::vector<std::uint32_t> numbers_;  // of answer_.blocks
-};
-
-}  // namespace
+Answer MessageBuilder::finish() && {
+    for (ContentBlock& block : answer_.blocks)
+        if (ToolCall* call = std::get_if<ToolCall>(&block); call && call->arguments.empty()) call->arguments = "{}";
+    std::erase_if(answer_.blocks, [](const ContentBlock& block) {
+        if (const Text* text = std::get_if<Text>(&block)) return text->text.empty();
+        if (const Thinking* thinking = std::get_if<Thinking>(&block))
+            return thinking->text.empty() && thinking->signature.empty();
+        return false;
+    });
+    return std::move(answer_);
+}
 
 Answer build_answer(const AnswerEvents& events, std::string_view maker) {
-    Builder builder(maker);
-    for (const AnswerEvents::Event& event : events.events()) builder.add(events, event);
+    MessageBuilder builder(maker);
+    for (const AnswerEvents::Event& event : events.events())
+        builder.add(event.kind, event.block, events.bytes(event.text), events.bytes(event.extra));
     return std::move(builder).finish();
 }
 

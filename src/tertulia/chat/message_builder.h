@@ -1,6 +1,7 @@
 // From steps to the whole answer.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,8 +20,26 @@ struct Answer {
     bool calls_tools = false;
 };
 
-/// Folds the steps of an answer, whole or cut off. `maker` is the provider kind that thinking and native blocks belong
-/// to. Pure.
+/// Folds the steps of an answer, whole or cut off. Value.
+class MessageBuilder {
+  public:
+    /// `maker` is the provider kind that thinking and native blocks belong to; it must outlive this.
+    explicit MessageBuilder(std::string_view maker) : maker_(maker) {}
+    void add(AnswerEvents::Kind kind, std::uint32_t block, std::string_view text, std::string_view extra);
+    Answer finish() &&;
+
+  private:
+    template <class Block>
+    Block& begin(std::uint32_t number, Block block);
+    template <class Block>
+    Block& part(std::uint32_t number);
+
+    std::string_view maker_;
+    Answer answer_;
+    std::vector<std::uint32_t> numbers_;  // the provider's, of answer_.blocks
+};
+
+/// Folds all steps at once. Pure.
 Answer build_answer(const AnswerEvents& events, std::string_view maker);
 
 /// Tool calls make it `tool_use` and a refusal's text `refusal`, whatever reason the provider gave (some say "stop" for

@@ -15,6 +15,7 @@ class NoProvider final : public Provider {
         co_return std::unexpected(Failure{});
     }
     std::vector<std::string> ignored_parameters(const ModelRequest&) const override { return {}; }
+    bool takes_prefill(std::string_view) const override { return false; }
 };
 
 ModelDirectory two_providers() {

@@ -23,7 +23,8 @@ struct ModelRequest {
     std::string model;
     /// Empty: none.
     std::string system;
-    /// Oldest first; the last one is the user's new message. Roles alternate and begin with the user.
+    /// Oldest first. Roles alternate and begin with the user; the last one is the user's, or the beginning of the answer
+    /// itself where the provider takes that.
     std::vector<chat::Message> messages;
     std::int64_t max_tokens = 0;
     std::optional<double> temperature;
@@ -77,6 +78,10 @@ class Provider {
     /// ends this call and every later `next` at once, with FailureKind::stopped; it is requested on the same worker.
     virtual async::Task<Attempt<std::unique_ptr<AnswerStream>>> open(const ModelRequest& request, std::stop_token stop,
                                                                      base::Deadline deadline) = 0;
+
+    /// May the last message be the assistant's, as the beginning of the answer? (It may still be refused: what a vendor's
+    /// newest models take changes.)
+    virtual bool takes_prefill(std::string_view model) const = 0;
 
     /// The request's parameters that this provider's API does not take and that are left out ("temperature").
     virtual std::vector<std::string> ignored_parameters(const ModelRequest& request) const = 0;

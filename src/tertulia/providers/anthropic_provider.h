@@ -36,6 +36,7 @@ class AnthropicProvider : public models::Provider {
                                                                              std::stop_token stop,
                                                                              base::Deadline deadline) override;
     std::vector<std::string> ignored_parameters(const models::ModelRequest& request) const override;
+    bool takes_prefill(std::string_view) const override { return true; }
 
   private:
     http::Client& client_;

@@ -35,6 +35,7 @@ class OpenAiChatProvider : public models::Provider {
                                                                              std::stop_token stop,
                                                                              base::Deadline deadline) override;
     std::vector<std::string> ignored_parameters(const models::ModelRequest&) const override { return {}; }
+    bool takes_prefill(std::string_view) const override { return false; }
 
   private:
     http::Client& client_;

@@ -13,31 +13,18 @@
 #include "tertulia/base/random.h"
 #include "tertulia/models/model_directory.h"
 #include "tertulia/models/model_limits.h"
+#include "tertulia/sessions/checkpoints.h"
+#include "tertulia/sessions/idempotency_keys.h"
+#include "tertulia/sessions/session_feed.h"
 #include "tertulia/sessions/store.h"
-#include "tertulia/sessions/turn_log.h"
+#include "tertulia/sessions/turn_logs.h"
+#include "tertulia/sessions/turn_reader.h"
 #include "tertulia/sessions/turn_registry.h"
+#include "tertulia/sessions/turn_request.h"
 #include "tertulia/telemetry/log.h"
 #include "tertulia/telemetry/metrics.h"
 
 namespace tertulia::sessions {
-
-/// One message and how it is to be answered. Checked by whoever makes it: ids are valid, texts are UTF-8. Value.
-struct TurnRequest {
-    std::string owner = "local";
-    /// Empty: a new session with an id of our own.
-    std::string session_id;
-    std::string message;
-    bool stream = false;
-    std::optional<std::string> model;
-    std::optional<std::string> system;
-    std::optional<std::int64_t> max_tokens;
-    std::optional<double> temperature;
-    std::vector<std::string> stop;
-    /// A JSON object's text; empty: none.
-    std::string metadata;
-    /// For the log.
-    std::string request_id;
-};
 
 /// What the configuration says of turns. Value.
 struct SessionSettings {
@@ -50,11 +37,11 @@ struct SessionSettings {
     std::size_t answer_bytes = 8u << 20;
 };
 
-/// A turn that was begun.
+/// A turn that was begun, or joined.
 struct BegunTurn {
-    std::string session_id;
-    std::string turn_id;
     TurnReader reader;
+    /// The request was a repetition: this is the turn of an earlier one.
+    bool is_replay = false;
 };
 
 /// Begins turns and answers questions about sessions. One per worker; what it shares with the others' is passed in and
@@ -64,6 +51,9 @@ class SessionService {
     struct Parts {
         SessionStore& store;
         TurnRegistry& registry;
+        TurnLogs& logs;
+        IdempotencyKeys& keys;
+        Checkpoints& checkpoints;
         models::ModelDirectory& models;
         models::ModelLimits& limits;
         async::TaskGroup& tasks;
@@ -77,8 +67,26 @@ class SessionService {
 
     /// Claims the session's order and starts the turn as a task of its own, which goes on whatever becomes of the
     /// reader. What is wrong with the request in itself is answered here (unknown model, too many waiting, shutting
-    /// down); what can be known only with the session at hand ends the turn before its start.
+    /// down); what can be known only with the session at hand ends the turn before its start. `request.once` is not
+    /// looked at.
     base::Result<BegunTurn> begin(TurnRequest request);
+    /// The same, but a repetition (by `request.once`) joins the turn that it repeats, running or ended.
+    /// `invalid_request` (422): the key stands for another body.
+    async::Task<base::Result<BegunTurn>> begin_once(TurnRequest request);
+    /// Begins a turn that goes on from an answer which is not whole, and makes it so; of the request only how it is to
+    /// be answered counts. `conflict`: it is whole, or runs, or the session has moved on.
+    async::Task<base::Result<BegunTurn>> continue_turn(TurnName name, TurnRequest request);
+
+    /// A reader of any turn, running or ended, of what comes after event `after`. `not_found`.
+    async::Task<base::Result<TurnReader>> read(TurnName name, std::uint32_t after = 0);
+    /// Ends a running or waiting turn, and waits for its end. `not_found`; `conflict`: it has ended otherwise before.
+    async::Task<base::Result<TurnReader>> cancel(TurnName name, base::Deadline deadline);
+    /// Asks a turn to end, if it runs or waits.
+    void ask_to_cancel(const TurnName& name) { parts_.registry.stop(name, TurnState::cancelled); }
+    /// All turns of a session, for one reader.
+    SessionFeed feed(SessionKey key);
+    /// Is there such a session, or is one being made?
+    async::Task<base::Result<bool>> exists(SessionKey key);
 
     struct History {
         MessagePage page;
@@ -93,6 +101,9 @@ class SessionService {
     const SessionSettings& settings() const { return settings_; }
 
   private:
+    base::Result<BegunTurn> start(TurnRequest request, std::optional<TakenUp> taken_up);
+    async::Task<base::Result<BegunTurn>> begin_claimed(TurnRequest request);
+
     Parts parts_;
     SessionSettings settings_;
 };

@@ -3,67 +3,28 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tertulia/async/worker.h"
-#include "tertulia/storage/memory_store.h"
-#include "tests/support/fake_provider.h"
+#include "tests/support/test_service.h"
 
 namespace tertulia::sessions {
 namespace {
 
 using test::FakeProvider;
+using test::soon;
 using testing::HasSubstr;
 
-const base::Deadline soon() {
-    return base::Deadline::after(std::chrono::seconds(30));
-}
-
-// A whole service on one worker, over the memory store and a scripted provider.
-class SessionServiceTest : public testing::Test {
+class SessionServiceTest : public testing::Test, protected test::TestService {
   protected:
-    SessionServiceTest() {
-        auto provider = std::make_unique<FakeProvider>();
-        provider_ = provider.get();
-        models_.add("fake", {.provider = std::move(provider)});
-        worker_.start("test");
-    }
-    ~SessionServiceTest() override {
-        worker_.run_until_done(drain());
-        worker_.join();
-    }
-    async::Task<void> drain() { co_await worker_.tasks().join(soon()); }
-
-    void run(std::function<async::Task<void>()> test) { worker_.run_until_done(test()); }
+    SessionServiceTest() : TestService({.default_model = "fake/m", .default_system = "Be kind."}) {}
 
     async::Task<std::shared_ptr<const TurnResult>> say(std::string session, std::string message) {
-        auto begun = service_.begin({.session_id = std::move(session), .message = std::move(message)});
+        auto begun = service.begin({.session_id = std::move(session), .message = std::move(message)});
         if (!begun) co_return nullptr;
         co_return co_await begun->reader.wait_end(soon());
     }
     async::Task<std::vector<StoredMessage>> history(std::string session) {
-        auto page = co_await service_.messages({"local", std::move(session)}, {.limit = 500});
+        auto page = co_await service.messages({"local", std::move(session)}, {.limit = 500});
         co_return page ? page->page.messages : std::vector<StoredMessage>{};
     }
-
-    async::Worker worker_{[](const std::string& what) { ADD_FAILURE() << what; }};
-    storage::MemoryStore store_;
-    TurnRegistry registry_{16};
-    models::ModelDirectory models_;
-    models::ModelLimits limits_;
-    telemetry::Log log_{telemetry::Level::off, telemetry::Log::Form::json};
-    telemetry::Metrics metrics_;
-    FakeProvider* provider_;
-    SessionService service_{
-        {.store = store_,
-         .registry = registry_,
-         .models = models_,
-         .limits = limits_,
-         .tasks = worker_.tasks(),
-         .executor = worker_.executor(),
-         .clock = base::system_clock(),
-         .random = base::system_random(),
-         .log = log_,
-         .metrics = metrics_},
-        {.default_model = "fake/m", .default_system = "Be kind.", .queue_limit = base::Milliseconds(30'000)}};
 };
 
 TEST_F(SessionServiceTest, ATurnAddsTwoMessagesAndTheNextOneRemembersThem) {
@@ -77,7 +38,7 @@ TEST_F(SessionServiceTest, ATurnAddsTwoMessagesAndTheNextOneRemembersThem) {
         EXPECT_EQ(second->message, "3 messages, the last: What is my name?");
         EXPECT_EQ(second->conversation_length, 4);
         EXPECT_EQ(second->messages_sent, 3);
-        EXPECT_EQ(provider_->requests.back().system, "Be kind.");
+        EXPECT_EQ(provider->requests.back().system, "Be kind.");
         const auto stored = co_await history("s");
         EXPECT_EQ(stored.size(), 4u);
         EXPECT_EQ(stored[3].timestamp, second->timestamp);
@@ -87,17 +48,17 @@ TEST_F(SessionServiceTest, ATurnAddsTwoMessagesAndTheNextOneRemembersThem) {
 
 TEST_F(SessionServiceTest, ModelAndSystemStayUntilSentAgain) {
     run([this]() -> async::Task<void> {
-        auto begun = service_.begin({.session_id = "s", .message = "x", .model = "fake/other", .system = "Be brief."});
+        auto begun = service.begin({.session_id = "s", .message = "x", .model = "fake/other", .system = "Be brief."});
         co_await begun->reader.wait_end(soon());
         const auto next = co_await say("s", "y");
         EXPECT_EQ(next->model, "fake/other");
-        EXPECT_EQ(provider_->requests.back().system, "Be brief.");
+        EXPECT_EQ(provider->requests.back().system, "Be brief.");
     });
 }
 
 TEST_F(SessionServiceTest, AnAnswerThatBreaksOffIsKeptAsFailed) {
     run([this]() -> async::Task<void> {
-        provider_->script.push_back(
+        provider->script.push_back(
             {.reads = {FakeProvider::text("Half an")},
              .failure = models::Failure{models::FailureKind::broken,
                                         {.code = base::Errc::upstream_unavailable, .message = "cut off"}}});
@@ -108,7 +69,7 @@ TEST_F(SessionServiceTest, AnAnswerThatBreaksOffIsKeptAsFailed) {
         EXPECT_EQ(stored[1].content, "Half an");
         EXPECT_EQ(stored[1].state, TurnState::failed);
         co_await say("s", "y");
-        EXPECT_THAT(chat::text_of(provider_->requests.back().messages[1].content), HasSubstr("was cut off"));
+        EXPECT_THAT(chat::text_of(provider->requests.back().messages[1].content), HasSubstr("was cut off"));
     });
 }
 
@@ -117,13 +78,13 @@ TEST_F(SessionServiceTest, TooLongAContextIsAnsweredByOneMoreTryWithLess) {
         for (int i = 0; i < 6; ++i) co_await say("s", std::string(400, 'x'));
         const models::Failure too_long{models::FailureKind::context_too_long,
                                        {.code = base::Errc::upstream_rejected, .message = "too long"}};
-        provider_->script.push_back({.refusal = too_long});
+        provider->script.push_back({.refusal = too_long});
         const auto answered = co_await say("s", "again");
         EXPECT_EQ(answered->state, TurnState::completed);
-        const auto& requests = provider_->requests;
+        const auto& requests = provider->requests;
         EXPECT_LT(requests.back().messages.size(), requests[requests.size() - 2].messages.size());
-        provider_->script.push_back({.refusal = too_long});
-        provider_->script.push_back({.refusal = too_long});
+        provider->script.push_back({.refusal = too_long});
+        provider->script.push_back({.refusal = too_long});
         EXPECT_EQ((co_await say("s", "and again"))->error->code, base::Errc::upstream_rejected);
     });
 }
@@ -132,7 +93,7 @@ TEST_F(SessionServiceTest, MessagesSentAtOnceAreAnsweredInTheirOrder) {
     run([this]() -> async::Task<void> {
         std::vector<BegunTurn> turns;
         for (int i = 0; i < 10; ++i) {
-            auto begun = service_.begin({.session_id = "s", .message = "m" + std::to_string(i)});
+            auto begun = service.begin({.session_id = "s", .message = "m" + std::to_string(i)});
             if (begun) turns.push_back(std::move(*begun));
         }
         EXPECT_EQ(turns.size(), 10u);
@@ -145,14 +106,14 @@ TEST_F(SessionServiceTest, MessagesSentAtOnceAreAnsweredInTheirOrder) {
 
 TEST_F(SessionServiceTest, OnlySoManyMayWait) {
     run([this]() -> async::Task<void> {
-        auto gate = async::Waiter::make(worker_.executor());
-        provider_->script.push_back({.reads = {FakeProvider::text("late", chat::StopReason::end_turn)}, .gate = gate});
+        auto gate = async::Waiter::make(worker.executor());
+        provider->script.push_back({.reads = {FakeProvider::text("late", chat::StopReason::end_turn)}, .gate = gate});
         std::vector<BegunTurn> turns;
         for (int i = 0; i < 17; ++i) {
-            auto begun = service_.begin({.session_id = "s", .message = "m"});
+            auto begun = service.begin({.session_id = "s", .message = "m"});
             if (begun) turns.push_back(std::move(*begun));
         }
-        const auto refused = service_.begin({.session_id = "s", .message = "one too many"});
+        const auto refused = service.begin({.session_id = "s", .message = "one too many"});
         EXPECT_EQ(refused.error().code, base::Errc::conflict);
         EXPECT_TRUE(refused.error().retry_after.has_value());
         gate->wake();
@@ -163,27 +124,27 @@ TEST_F(SessionServiceTest, OnlySoManyMayWait) {
 
 TEST_F(SessionServiceTest, DeletingEndsTheRunningTurnFirst) {
     run([this]() -> async::Task<void> {
-        provider_->script.push_back({.reads = {FakeProvider::text("late", chat::StopReason::end_turn)},
-                                     .gate = async::Waiter::make(worker_.executor())});
-        auto begun = service_.begin({.session_id = "s", .message = "x"});
+        provider->script.push_back({.reads = {FakeProvider::text("late", chat::StopReason::end_turn)},
+                                    .gate = async::Waiter::make(worker.executor())});
+        auto begun = service.begin({.session_id = "s", .message = "x"});
         co_await begun->reader.wait_start(soon());
-        EXPECT_TRUE(co_await service_.remove({"local", "s"}, soon()));
+        EXPECT_TRUE(co_await service.remove({"local", "s"}, soon()));
         EXPECT_EQ(begun->reader.result()->state, TurnState::cancelled);
         EXPECT_TRUE((co_await history("s")).empty());
-        const auto again = co_await service_.remove({"local", "s"}, soon());
+        const auto again = co_await service.remove({"local", "s"}, soon());
         EXPECT_EQ(again.error().code, base::Errc::not_found);
     });
 }
 
 TEST_F(SessionServiceTest, AtShutdownRunningTurnsEndAsInterrupted) {
     run([this]() -> async::Task<void> {
-        provider_->script.push_back({.reads = {FakeProvider::text("late", chat::StopReason::end_turn)},
-                                     .gate = async::Waiter::make(worker_.executor())});
-        auto begun = service_.begin({.session_id = "s", .message = "x"});
+        provider->script.push_back({.reads = {FakeProvider::text("late", chat::StopReason::end_turn)},
+                                    .gate = async::Waiter::make(worker.executor())});
+        auto begun = service.begin({.session_id = "s", .message = "x"});
         co_await begun->reader.wait_start(soon());
-        registry_.close();
-        EXPECT_EQ(service_.begin({.message = "new"}).error().code, base::Errc::unavailable);
-        registry_.stop_all(TurnState::interrupted);
+        registry.close();
+        EXPECT_EQ(service.begin({.message = "new"}).error().code, base::Errc::unavailable);
+        registry.stop_all(TurnState::interrupted);
         EXPECT_EQ((co_await begun->reader.wait_end(soon()))->state, TurnState::interrupted);
         EXPECT_EQ((co_await history("s"))[1].state, TurnState::interrupted);
     });
@@ -191,7 +152,7 @@ TEST_F(SessionServiceTest, AtShutdownRunningTurnsEndAsInterrupted) {
 
 TEST_F(SessionServiceTest, ABugEndsItsTurnAndLeavesTheSessionUsable) {
     run([this]() -> async::Task<void> {
-        provider_->script.push_back({.throws = true});
+        provider->script.push_back({.throws = true});
         const auto broken = co_await say("s", "x");
         EXPECT_EQ(broken->state, TurnState::failed);
         EXPECT_EQ(broken->error->code, base::Errc::internal);
@@ -205,14 +166,14 @@ TEST_F(SessionServiceTest, ABugEndsItsTurnAndLeavesTheSessionUsable) {
 
 TEST_F(SessionServiceTest, DeletingIsPossibleHoweverManyWait) {
     run([this]() -> async::Task<void> {
-        provider_->script.push_back({.gate = async::Waiter::make(worker_.executor())});
+        provider->script.push_back({.gate = async::Waiter::make(worker.executor())});
         std::vector<BegunTurn> turns;
         for (int i = 0; i < 17; ++i) {
-            auto begun = service_.begin({.session_id = "s", .message = "m"});
+            auto begun = service.begin({.session_id = "s", .message = "m"});
             if (begun) turns.push_back(std::move(*begun));
         }
         co_await turns[0].reader.wait_start(soon());
-        EXPECT_TRUE(co_await service_.remove({"local", "s"}, soon()));
+        EXPECT_TRUE(co_await service.remove({"local", "s"}, soon()));
         for (auto& turn : turns) EXPECT_TRUE((co_await turn.reader.wait_end(soon()))->error);
         EXPECT_TRUE((co_await history("s")).empty());
     });
@@ -220,7 +181,7 @@ TEST_F(SessionServiceTest, DeletingIsPossibleHoweverManyWait) {
 
 TEST_F(SessionServiceTest, NamesTheParametersThatWereLeftOut) {
     run([this]() -> async::Task<void> {
-        auto begun = service_.begin({.message = "x", .temperature = 0.5});
+        auto begun = service.begin({.message = "x", .temperature = 0.5});
         const auto result = co_await begun->reader.wait_end(soon());
         EXPECT_EQ(result->ignored, std::vector<std::string>{"temperature"});
     });
@@ -228,10 +189,10 @@ TEST_F(SessionServiceTest, NamesTheParametersThatWereLeftOut) {
 
 TEST_F(SessionServiceTest, AnUnknownModelIsRefusedBeforeAnythingIsWritten) {
     run([this]() -> async::Task<void> {
-        EXPECT_EQ(service_.begin({.session_id = "s", .message = "x", .model = "nosuch/m"}).error().code,
+        EXPECT_EQ(service.begin({.session_id = "s", .message = "x", .model = "nosuch/m"}).error().code,
                   base::Errc::invalid_request);
-        EXPECT_EQ((co_await service_.messages({"local", "s"}, {})).error().code, base::Errc::not_found);
-        EXPECT_EQ(registry_.size(), 0u);
+        EXPECT_EQ((co_await service.messages({"local", "s"}, {})).error().code, base::Errc::not_found);
+        EXPECT_EQ(registry.size(), 0u);
     });
 }
 

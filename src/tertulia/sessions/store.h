@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,20 @@ enum class TurnState { running, completed, failed, cancelled, interrupted };
 std::string_view to_string(TurnState state);
 std::optional<TurnState> parse_turn_state(std::string_view text);
 
+/// How a turn came out, beside the message itself: what it takes to give the same answer again. Value.
+struct TurnOutcome {
+    std::int64_t conversation_length = 0;
+    std::int64_t messages_sent = 0;
+    std::int64_t messages_left_out = 0;
+    std::int64_t estimated_tokens = 0;
+    std::vector<std::string> ignored;
+    /// Why, where the turn did not complete.
+    std::optional<base::Error> error;
+    /// The turn whose answer this one continues; empty: none.
+    std::string continues;
+    bool operator==(const TurnOutcome&) const = default;
+};
+
 /// One entry of a session's history. Value.
 struct StoredMessage {
     chat::Role role = chat::Role::user;
@@ -38,6 +53,7 @@ struct StoredMessage {
     std::string timestamp;
     /// The wall clock's time, in the same form.
     std::string created_at;
+    /// The turn that wrote it. Question and answer of one turn share it, until another turn continues that answer.
     std::string turn_id;
     TurnState state = TurnState::completed;
     /// `provider/model`; an assistant's message only.
@@ -48,7 +64,32 @@ struct StoredMessage {
     std::optional<std::int64_t> cost_nano;
     /// The client's own JSON object, kept with the user message; empty: none.
     std::string metadata;
+    /// The turn's events as a record (event_record.h), without their texts; an answer only. Histories leave it out.
+    std::string events;
+    /// An answer only. Histories leave it out.
+    std::optional<TurnOutcome> outcome;
     bool operator==(const StoredMessage&) const = default;
+};
+
+/// A turn as the store knows it. Value.
+struct StoredTurn {
+    /// The user's message.
+    StoredMessage question;
+    /// As this turn left it, with `events` and `outcome`, even if another turn has continued it since. Nothing: the
+    /// turn is still marked as running.
+    std::optional<StoredMessage> answer;
+};
+
+/// What an `Idempotency-Key` stands for. Value.
+struct IdempotencyRecord {
+    std::string key;
+    /// Of the request's body: the same key with another body is refused.
+    std::string fingerprint;
+    std::string session_id;
+    std::string turn_id;
+    /// Microseconds since 1970; forgotten then.
+    std::int64_t expires_us = 0;
+    bool operator==(const IdempotencyRecord&) const = default;
 };
 
 /// What is known of a session without reading its messages. Value.
@@ -71,11 +112,18 @@ struct SessionHeader {
     bool operator==(const SessionHeader&) const = default;
 };
 
-/// A turn begins: the user's message is appended. Value.
+/// A turn begins: the user's message is appended, or an answer is to be rewritten. Value.
 struct TurnStart {
     SessionKey key;
-    /// role user; timestamp greater than every other of the session.
+    /// role user; timestamp greater than every other of the session. Where `rewrites` is set only its `turn_id` and
+    /// `created_at` count, and nothing is appended.
     StoredMessage message;
+    /// The place of the answer that this turn continues, or tries again; empty: none.
+    std::string rewrites;
+    /// The number of the turn's `turn.started`: what came before it in the log was never kept.
+    std::uint32_t first_number = 1;
+    /// Kept with the message, in the place of an earlier record of the same owner and key.
+    std::optional<IdempotencyRecord> idempotency;
     /// The header's sticky members and context as they are from now on.
     std::string model;
     std::string system;
@@ -83,11 +131,27 @@ struct TurnStart {
     std::int64_t context_window = 0;
 };
 
-/// A turn ends: the assistant's message is appended. Value.
+/// A turn ends: the assistant's message is appended or, where its start said so, rewritten. Value.
 struct TurnEnd {
     SessionKey key;
-    /// role assistant; turn_id is that of the start.
+    /// role assistant; turn_id is that of the start; of a rewritten answer, timestamp is its place and the content
+    /// whole.
     StoredMessage message;
+};
+
+/// Which turn. Value.
+struct TurnName {
+    SessionKey key;
+    std::string turn_id;
+};
+
+/// More of a running turn's events, to be kept until its end. Value.
+struct TurnCheckpoint {
+    std::shared_ptr<const TurnName> turn;
+    /// Opaque to the store (turn_checkpoint.h); the pieces of one turn are read back in the order of their writing.
+    std::string data;
+    /// Holds all of the turn so far: what was kept of it before can be forgotten.
+    bool is_whole = false;
 };
 
 struct MessageQuery {
@@ -141,17 +205,33 @@ class SessionStore {
 
     /// Appends the user's message, makes the session if it is new, and marks the turn as the session's running one.
     /// Where another turn is still marked as running (its end could not be written), that one's missing answer is first
-    /// appended as `interrupted`, empty, just before the new message in the order. `conflict`: the timestamp is not
-    /// greater than the session's last (nothing is written).
-    virtual async::Task<base::Result<void>> begin_turn(TurnStart start) = 0;
+    /// written as `interrupted`, with what its checkpoints hold, just before the new message in the order. `conflict`:
+    /// the timestamp is not greater than the session's last; or `rewrites` is not the place of its last message, an
+    /// answer that is not whole (nothing is written). Gives the number of messages that the session has then.
+    virtual async::Task<base::Result<std::int64_t>> begin_turn(TurnStart start) = 0;
 
-    /// Appends the assistant's message and clears the mark, if that turn is the session's running one; else `not_found`
-    /// (the session was deleted, or the turn closed) and nothing is written.
+    /// Appends or rewrites the assistant's message, clears the mark and forgets the turn's checkpoints, if that turn is
+    /// the session's running one; else `not_found` (the session was deleted, or the turn closed) and nothing is
+    /// written. What a former turn had made of a rewritten answer can still be asked for (`turn`).
     virtual async::Task<base::Result<void>> end_turn(TurnEnd end) = 0;
 
-    /// Appends an empty `interrupted` answer to every session with a running turn (at start, after a crash); gives
-    /// their number. The answer's timestamp is base::next_timestamp(last, now_us).
+    /// Keeps pieces of running turns, all in one durable write. A turn that no longer runs is passed over.
+    virtual async::Task<base::Result<void>> checkpoint(std::vector<TurnCheckpoint> pieces) = 0;
+
+    /// Writes the missing answer of every running turn as `interrupted`, with what its checkpoints hold (at start,
+    /// after a crash); gives their number. The answer's timestamp is base::next_timestamp(last, now_us).
     virtual async::Task<base::Result<std::int64_t>> close_interrupted(std::int64_t now_us) = 0;
+
+    /// One turn; nothing where the session has none of this id.
+    virtual async::Task<base::Result<std::optional<StoredTurn>>> turn(TurnName name) = 0;
+
+    /// The id of the turn that began next after `after` in its session, also one that still runs (a continuation is a
+    /// turn of its own); empty: none, or there is no such turn.
+    virtual async::Task<base::Result<std::string>> next_turn(TurnName after) = 0;
+
+    /// What the owner's key stands for, unless it has expired by `now_us`.
+    virtual async::Task<base::Result<std::optional<IdempotencyRecord>>> idempotency(std::string owner, std::string key,
+                                                                                    std::int64_t now_us) = 0;
 
     /// A page of history, oldest first; nothing where there is no such session.
     virtual async::Task<base::Result<std::optional<MessagePage>>> messages(SessionKey key, MessageQuery query) = 0;
@@ -160,7 +240,7 @@ class SessionStore {
     virtual async::Task<base::Result<SessionPage>> sessions(std::string owner, std::int64_t limit,
                                                             std::string after) = 0;
 
-    /// Deletes a session with all its messages. False where there is no such session.
+    /// Deletes a session with all its messages, checkpoints and keys. False where there is no such session.
     virtual async::Task<base::Result<bool>> remove(SessionKey key) = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tertulia/chat/message_builder.h"
+#include "tertulia/sessions/stored_answer.h"
 
 namespace tertulia::sessions {
 namespace {
@@ -10,6 +11,15 @@ namespace {
 // The first look at a session: its header and enough history for most windows' first half.
 constexpr std::int64_t first_page_messages = 64, first_page_bytes = 64 << 10;
 constexpr std::int64_t next_page_messages = 500, next_page_bytes = 1 << 20;
+// The most messages that a refused client is told it has missed; for more it reads the history.
+constexpr std::int64_t most_missed = 200;
+// A turn's own events beside those of its answer: usage, the end.
+constexpr std::uint32_t last_events = 2;
+// What a model is told that takes no beginning of its answer.
+constexpr std::string_view continue_instruction =
+    "Your last answer was cut off. Go on exactly where it ends, in the middle of the sentence if need be. Repeat "
+    "nothing "
+    "of it, and say nothing about this.";
 
 double seconds(std::chrono::steady_clock::duration time) {
     return std::chrono::duration<double>(time).count();
@@ -22,17 +32,20 @@ std::string provider_of(const std::string& model_name) {
 base::Error stopped_error(TurnState as) {
     return as == TurnState::interrupted
                ? base::Error{.code = base::Errc::unavailable,
-                             .message = "The server was stopped during this answer; send the message again."}
+                             .message =
+                                 "The server was stopped during this answer; continue it, or send the message "
+                                 "again."}
                : base::Error{.code = base::Errc::conflict, .message = "The turn was cancelled."};
 }
 
 }  // namespace
 
 Turn::Turn(SessionService::Parts parts, const SessionSettings& settings, TurnRequest request,
-           std::shared_ptr<TurnClaim> claim, std::shared_ptr<TurnLog> log)
+           std::optional<TakenUp> taken_up, std::shared_ptr<TurnClaim> claim, std::shared_ptr<TurnLog> log)
     : parts_(parts),
       settings_(settings),
       request_(std::move(request)),
+      taken_up_(std::move(taken_up)),
       claim_(std::move(claim)),
       log_(std::move(log)),
       began_(parts_.clock.steady()),
@@ -53,8 +66,9 @@ async::Task<void> Turn::run(std::unique_ptr<Turn> turn) {
 
 async::Task<void> Turn::prepare_and_answer() {
     if (const Problem problem = co_await prepare()) {
-        TurnResult failed = result(TurnState::failed);
+        TurnResult failed = result(claim_->stop.stop_requested() ? claim_->stop_as : TurnState::failed);
         failed.error = *problem;
+        failed.missed = std::move(missed_);
         end(std::move(failed), false);
     } else {
         co_await answer();
@@ -76,6 +90,8 @@ async::Task<Turn::Problem> Turn::prepare() {
     if (auto problem = co_await wait_for_place()) co_return problem;
     deadline_ = base::Deadline(now() + settings_.turn_limit);
     if (auto problem = co_await read_session()) co_return problem;
+    if (auto problem = co_await check_parent()) co_return problem;
+    if (auto problem = take_up_answer()) co_return problem;
     if (auto problem = choose_model()) co_return problem;
     if (auto problem = co_await wait_for_model()) co_return problem;
     co_return co_await choose_context();
@@ -83,6 +99,7 @@ async::Task<Turn::Problem> Turn::prepare() {
 
 async::Task<Turn::Problem> Turn::wait_for_place() {
     const base::Deadline queue_deadline(now() + settings_.queue_limit);
+    if (!parts_.registry.is_first(*claim_)) log_->queue();
     while (!parts_.registry.is_first(*claim_)) {
         if (claim_->stop.stop_requested()) co_return stopped_error(claim_->stop_as);
         if (queue_deadline.passed(now()))
@@ -107,12 +124,42 @@ async::Task<Turn::Problem> Turn::read_session() {
     co_return std::nullopt;
 }
 
+async::Task<Turn::Problem> Turn::check_parent() {
+    if (request_.parent.empty() || request_.parent == header_.last_timestamp) co_return std::nullopt;
+    auto page =
+        co_await parts_.store.messages(claim_->key, {.limit = most_missed, .after = request_.parent, .before = {}});
+    if (!page) co_return page.error();
+    missed_ = *page ? std::move((*page)->messages) : std::vector<StoredMessage>();
+    co_return base::Error{.code = base::Errc::conflict,
+                          .message = "The session has moved on since 'parent'; read what was missed, and send again."};
+}
+
+Turn::Problem Turn::take_up_answer() {
+    if (!taken_up_) return std::nullopt;
+    const bool is_newest = history_.size() >= 2 && history_[0].role == chat::Role::assistant &&
+                           history_[0].timestamp == taken_up_->place && history_[0].turn_id == taken_up_->turn_id &&
+                           history_[0].state != TurnState::completed && history_[1].role == chat::Role::user;
+    if (!is_newest) {
+        if (taken_up_->how == TakenUp::How::continuing)
+            return base::Error{.code = base::Errc::conflict,
+                               .message = "The session has moved on: this answer can no longer be continued."};
+        taken_up_.reset();
+        return std::nullopt;
+    }
+    before_ = std::move(history_[0]);
+    request_.message = std::move(history_[1].content);
+    history_.erase(history_.begin(), history_.begin() + 2);
+    header_.message_count -= 2;
+    return std::nullopt;
+}
+
 Turn::Problem Turn::choose_model() {
     if (request_.model) header_.model = *request_.model;
     if (request_.system) header_.system = *request_.system;
     auto model = parts_.models.resolve(header_.model.empty() ? settings_.default_model : header_.model);
     if (!model) return model.error();
     model_ = std::move(*model);
+    use_prefill_ = continues() && model_.provider->takes_prefill(model_.model);
     return std::nullopt;
 }
 
@@ -142,6 +189,7 @@ async::Task<Turn::Problem> Turn::choose_context() {
     if (limits.known) max_tokens_ = room;
 
     const std::string& system = header_.system.empty() ? settings_.default_system : header_.system;
+    if (continues()) budget_.tokens -= parts_.limits.estimate(model_.name, models::estimate_tokens(before_->content));
     chat::Message question{.role = chat::Role::user, .content = {chat::Text{request_.message}}};
     ContextBuilder builder(system, std::move(question), budget_);
     std::size_t offered = 0;
@@ -185,33 +233,35 @@ models::ModelRequest Turn::model_request() {
                                  .temperature = request_.temperature,
                                  .stop = request_.stop,
                                  .stream = request_.stream || model_.always_stream};
+    if (continues()) add_partial_answer(request);
     ignored_ = model_.provider->ignored_parameters(request);
     return request;
+}
+
+void Turn::add_partial_answer(models::ModelRequest& request) {
+    std::string partial = before_->content;
+    // Anthropic refuses a beginning that ends with white space.
+    if (use_prefill_) partial.erase(partial.find_last_not_of(" \t\r\n") + 1);
+    request.messages.push_back({.role = chat::Role::assistant, .content = {chat::Text{std::move(partial)}}});
+    if (!use_prefill_)
+        request.messages.push_back(
+            {.role = chat::Role::user, .content = {chat::Text{std::string(continue_instruction)}}});
 }
 
 // -- the answer ------------------------------------------------------------------------------------------------------
 
 async::Task<void> Turn::answer() {
     const std::int64_t now_us = parts_.clock.wall_us();
-    user_message_ = {.role = chat::Role::user,
-                     .content = request_.message,
-                     .blocks = {},
-                     .timestamp = base::next_timestamp(header_.last_timestamp, now_us),
-                     .created_at = base::format_timestamp(now_us),
-                     .turn_id = claim_->turn_id,
-                     .state = TurnState::completed,
-                     .model = {},
-                     .stop_reason = {},
-                     .usage = {},
-                     .cost_nano = {},
-                     .metadata = request_.metadata};
+    user_message_.role = chat::Role::user;
+    user_message_.content = request_.message;
+    user_message_.timestamp = base::next_timestamp(header_.last_timestamp, now_us);
+    user_message_.created_at = base::format_timestamp(now_us);
+    user_message_.turn_id = claim_->turn_id;
+    user_message_.metadata = request_.metadata;
     // The store's latency hides behind the model's; nothing is published before the message is durable.
     append_begun_ = true;
     parts_.tasks.spawn(append_message());
-    models::Attempt<void> outcome = co_await call_model(model_request());
-    if (!outcome && outcome.error().kind == models::FailureKind::context_too_long && log_->byte_size() == 0) {
-        if (auto smaller = with_less_context()) outcome = co_await call_model(std::move(*smaller));
-    }
+    models::Attempt<void> outcome = co_await ask_model();
     if (!co_await message_is_durable()) {
         TurnResult failed = result(TurnState::failed);
         failed.error = appended_->error();
@@ -221,24 +271,63 @@ async::Task<void> Turn::answer() {
     co_await store_answer(std::move(outcome));
 }
 
+async::Task<models::Attempt<void>> Turn::ask_model() {
+    models::Attempt<void> outcome = co_await call_model(model_request());
+    // Only a refusal of the request as it is: nothing has been answered yet.
+    if (!outcome && outcome.error().kind == models::FailureKind::rejected && use_prefill_) {
+        use_prefill_ = false;
+        outcome = co_await call_model(model_request());
+    }
+    if (!outcome && outcome.error().kind == models::FailureKind::context_too_long) {
+        if (auto smaller = with_less_context()) outcome = co_await call_model(std::move(*smaller));
+    }
+    co_return outcome;
+}
+
 async::Task<void> Turn::append_message() {
     const base::SteadyTime begin = now();
     try {
-        appended_ = co_await parts_.store.begin_turn({.key = claim_->key,
-                                                      .message = user_message_,
-                                                      .model = header_.model,
-                                                      .system = header_.system,
-                                                      .context_from = header_.context_from,
-                                                      .context_window = header_.context_window});
+        appended_ = co_await parts_.store.begin_turn(start_record());
     } catch (const std::exception& exception) {
         // The turn waits for this outcome, whatever it is.
         parts_.log.error("bug in the store", {{"turn", claim_->turn_id}, {"what", exception.what()}});
         appended_ = base::fail(base::Errc::internal, "The server made a mistake; it is in its log.");
     }
     parts_.metrics.store("begin_turn", seconds(now() - begin), !appended_->has_value());
-    if (*appended_)
-        log_->start({.session_id = claim_->key.session_id, .turn_id = claim_->turn_id, .model = model_.name});
+    if (*appended_) publish_start();
     append_done_->wake();
+}
+
+TurnStart Turn::start_record() const {
+    TurnStart start{.key = claim_->key,
+                    .message = user_message_,
+                    .rewrites = taken_up_ ? taken_up_->place : std::string(),
+                    .first_number = log_->next_number(),
+                    .idempotency = {},
+                    .model = header_.model,
+                    .system = header_.system,
+                    .context_from = header_.context_from,
+                    .context_window = header_.context_window};
+    if (!request_.once.key.empty())
+        start.idempotency = IdempotencyRecord{
+            .key = request_.once.key,
+            .fingerprint = request_.once.fingerprint,
+            .session_id = claim_->key.session_id,
+            .turn_id = claim_->turn_id,
+            .expires_us = parts_.clock.wall_us() +
+                          std::chrono::duration_cast<std::chrono::microseconds>(request_.once.remembered_for).count()};
+    return start;
+}
+
+void Turn::publish_start() {
+    const bool is_continuation = taken_up_ && taken_up_->how == TakenUp::How::continuing;
+    log_->start({.session_id = claim_->key.session_id,
+                 .turn_id = claim_->turn_id,
+                 .model = model_.name,
+                 .continues = is_continuation ? taken_up_->turn_id : std::string()},
+                std::string(model_.provider->kind()));
+    if (continues()) log_->replace_text(before_->content);
+    parts_.logs.started(log_);
 }
 
 async::Task<bool> Turn::message_is_durable() {
@@ -260,19 +349,37 @@ async::Task<models::Attempt<void>> Turn::call_model(models::ModelRequest request
             parts_.metrics.first_token(provider_of(model_.name), seconds(now() - begin));
             first = false;
         }
-        log_->append(steps);
+        if (auto published = co_await publish(steps); !published) co_return published;
         if (!read) co_return std::unexpected(read.error());
-        if (steps.finish) co_return models::Attempt<void>{};
-        if (log_->byte_size() > settings_.answer_bytes)
-            co_return std::unexpected(models::Failure{models::FailureKind::broken,
-                                                      {.code = base::Errc::upstream_unavailable,
-                                                       .message = "The answer is longer than limits.answer_bytes."}});
+        if (steps.finish) {
+            stop_reason_ = steps.finish;
+            co_return models::Attempt<void>{};
+        }
         deadline = deadline_.earlier(base::Deadline(now() + model_.deadlines.between_tokens));
     }
 }
 
+async::Task<models::Attempt<void>> Turn::publish(const chat::AnswerEvents& steps) {
+    if (steps.usage) usage_ = steps.usage;
+    if (steps.events().empty()) co_return models::Attempt<void>{};
+    const auto broken = [](base::Error error) {
+        return std::unexpected(models::Failure{models::FailureKind::broken, std::move(error)});
+    };
+    // A number that somebody has seen is never used again, not even after a crash.
+    if (log_->record().last_number() + steps.events().size() + last_events > log_->reserved()) {
+        if (auto reserved = co_await parts_.checkpoints.reserve(log_); !reserved) co_return broken(reserved.error());
+    }
+    log_->append(steps);
+    parts_.checkpoints.changed(log_);
+    if (log_->bytes().size() > settings_.answer_bytes)
+        co_return broken(
+            {.code = base::Errc::upstream_unavailable, .message = "The answer is longer than limits.answer_bytes."});
+    co_return models::Attempt<void>{};
+}
+
 async::Task<void> Turn::store_answer(models::Attempt<void> outcome) {
-    const chat::Answer answer = chat::build_answer(log_->steps(), model_.provider->kind());
+    chat::Answer answer =
+        fold_answer(log_->record().bytes(), log_->bytes(), model_.provider->kind(), continues() ? &*before_ : nullptr);
     const bool was_stopped = !outcome && outcome.error().kind == models::FailureKind::stopped;
     const TurnState state = outcome ? TurnState::completed : was_stopped ? claim_->stop_as : TurnState::failed;
 
@@ -283,29 +390,18 @@ async::Task<void> Turn::store_answer(models::Attempt<void> outcome) {
     ended.messages_left_out = context_.messages_left_out;
     ended.estimated_tokens = context_.estimated_tokens;
     ended.ignored = ignored_;
-    ended.conversation_length = header_.message_count + 2;
+    ended.conversation_length = **appended_ + (taken_up_ ? 0 : 1);
     if (outcome)
-        ended.stop_reason = chat::effective_stop_reason(*log_->steps().finish, answer);
+        ended.stop_reason = chat::effective_stop_reason(*stop_reason_, answer);
     else
         ended.error = was_stopped ? stopped_error(claim_->stop_as) : outcome.error().error;
-
     const std::int64_t now_us = parts_.clock.wall_us();
-    ended.timestamp = base::next_timestamp(user_message_.timestamp, now_us);
-    const bool plain = chat::is_plain_text(answer.blocks) || answer.blocks.empty();
-    StoredMessage message{.role = chat::Role::assistant,
-                          .content = ended.message,
-                          .blocks = plain ? std::vector<chat::ContentBlock>{} : answer.blocks,
-                          .timestamp = ended.timestamp,
-                          .created_at = base::format_timestamp(now_us),
-                          .turn_id = claim_->turn_id,
-                          .state = state,
-                          .model = model_.name,
-                          .stop_reason = ended.stop_reason,
-                          .usage = ended.usage,
-                          .cost_nano = {},
-                          .metadata = {}};
+    ended.timestamp = taken_up_ ? taken_up_->place : base::next_timestamp(user_message_.timestamp, now_us);
+
+    co_await parts_.checkpoints.leave(log_, parts_.executor);
     const base::SteadyTime begin = now();
-    const auto stored = co_await parts_.store.end_turn({.key = claim_->key, .message = std::move(message)});
+    const auto stored = co_await parts_.store.end_turn(
+        {.key = claim_->key, .message = answer_record(ended, now_us, std::move(answer.blocks))});
     parts_.metrics.store("end_turn", seconds(now() - begin), !stored.has_value());
     if (!stored) {
         // The answer cannot be kept, so it is not shown as complete.
@@ -323,6 +419,35 @@ async::Task<void> Turn::store_answer(models::Attempt<void> outcome) {
     end(std::move(ended), true);
 }
 
+StoredMessage Turn::answer_record(const TurnResult& ended, std::int64_t now_us,
+                                  std::vector<chat::ContentBlock> blocks) const {
+    // The numbers that finish() will give to the turn's last two events.
+    EventRecord events = shown_events(log_->record().bytes());
+    events.add({.kind = EventKind::usage, .number = log_->next_number()});
+    events.add({.kind = EventKind::ended, .number = log_->next_number() + 1});
+    const bool plain = blocks.empty() || chat::is_plain_text(blocks);
+    StoredMessage message;
+    message.role = chat::Role::assistant;
+    message.content = ended.message;
+    if (!plain) message.blocks = std::move(blocks);
+    message.timestamp = ended.timestamp;
+    message.created_at = base::format_timestamp(now_us);
+    message.turn_id = claim_->turn_id;
+    message.state = ended.state;
+    message.model = model_.name;
+    message.stop_reason = ended.stop_reason;
+    message.usage = ended.usage;
+    message.events = std::move(events).take();
+    message.outcome = TurnOutcome{.conversation_length = ended.conversation_length,
+                                  .messages_sent = ended.messages_sent,
+                                  .messages_left_out = ended.messages_left_out,
+                                  .estimated_tokens = ended.estimated_tokens,
+                                  .ignored = ended.ignored,
+                                  .error = ended.error,
+                                  .continues = ended.continues};
+    return message;
+}
+
 // -- the end ---------------------------------------------------------------------------------------------------------
 
 TurnResult Turn::result(TurnState state) const {
@@ -331,13 +456,13 @@ TurnResult Turn::result(TurnState state) const {
     result.session_id = claim_->key.session_id;
     result.turn_id = claim_->turn_id;
     result.model = model_.name;
+    if (taken_up_ && taken_up_->how == TakenUp::How::continuing) result.continues = taken_up_->turn_id;
     return result;
 }
 
 chat::Usage Turn::usage_of(const chat::Answer& answer, TurnState state) const {
-    chat::Usage usage =
-        log_->steps().usage.value_or(chat::Usage{.input = context_.estimated_tokens, .estimated = true});
-    const bool output_known = log_->steps().usage && state == TurnState::completed;
+    chat::Usage usage = usage_.value_or(chat::Usage{.input = context_.estimated_tokens, .estimated = true});
+    const bool output_known = usage_ && state == TurnState::completed;
     if (!output_known) {
         // Of an answer that was cut off the provider has told its input at most.
         std::int64_t output = 0;
@@ -346,6 +471,7 @@ chat::Usage Turn::usage_of(const chat::Answer& answer, TurnState state) const {
             if (const auto* thinking = std::get_if<chat::Thinking>(&block))
                 usage.reasoning = std::max(usage.reasoning, models::estimate_tokens(thinking->text));
         }
+        if (continues()) output -= models::estimate_tokens(before_->content);
         usage.output = std::max(usage.output, output);
         usage.estimated = true;
     }
@@ -354,9 +480,10 @@ chat::Usage Turn::usage_of(const chat::Answer& answer, TurnState state) const {
 
 void Turn::end(TurnResult ended, bool with_usage) {
     const double time = seconds(now() - began_);
-    const std::string provider = provider_of(model_.name);
+    const std::string provider = model_.name.empty() ? "none" : provider_of(model_.name);
     const bool failed = ended.error.has_value();
-    parts_.metrics.turn_ended(to_string(ended.state), provider, time);
+    const std::string_view state = log_->has_started() ? to_string(ended.state) : std::string_view("refused");
+    parts_.metrics.turn_ended(state, provider, time);
     parts_.metrics.tokens(provider, "input", ended.usage.input);
     parts_.metrics.tokens(provider, "cache_read", ended.usage.cache_read);
     parts_.metrics.tokens(provider, "cache_write", ended.usage.cache_write);
@@ -368,12 +495,14 @@ void Turn::end(TurnResult ended, bool with_usage) {
                           {"session", ended.session_id},
                           {"turn", ended.turn_id},
                           {"model", ended.model},
-                          {"state", to_string(ended.state)},
+                          {"state", state},
                           {"code", failed ? base::to_string(ended.error->code) : std::string_view()},
                           {"input_tokens", ended.usage.prompt()},
                           {"output_tokens", ended.usage.output + ended.usage.reasoning},
                           {"seconds", time}});
     log_->finish(std::move(ended), with_usage);
+    parts_.logs.ended(log_);
+    if (!request_.once.key.empty()) parts_.keys.release(request_.owner, request_.once.key, claim_->turn_id);
 }
 
 }  // namespace tertulia::sessions

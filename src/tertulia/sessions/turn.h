@@ -12,12 +12,14 @@
 #include "tertulia/sessions/session_service.h"
 #include "tertulia/sessions/turn_log.h"
 #include "tertulia/sessions/turn_registry.h"
+#include "tertulia/sessions/turn_request.h"
 
 namespace tertulia::sessions {
 
 /// The life of a turn, as a task that belongs to no connection: waits for its place in the session's order, reads the
 /// session, appends the user's message and calls the model at the same time, publishes the answer's steps to the log,
-/// stores the answer, and publishes the end. Belongs to its own task; one worker.
+/// stores the answer, and publishes the end. Where it takes up an earlier turn's answer it appends nothing and rewrites
+/// that answer. Belongs to its own task; one worker.
 ///
 /// What readers may rely on: nothing is published before the user's message is durable, and the end is published only
 /// after the answer is durable. A turn that fails before its message is durable ends without having started; it has
@@ -25,7 +27,7 @@ namespace tertulia::sessions {
 class Turn {
   public:
     Turn(SessionService::Parts parts, const SessionSettings& settings, TurnRequest request,
-         std::shared_ptr<TurnClaim> claim, std::shared_ptr<TurnLog> log);
+         std::optional<TakenUp> taken_up, std::shared_ptr<TurnClaim> claim, std::shared_ptr<TurnLog> log);
 
     /// Runs the turn to its end and gives its place up. `turn` lives in the task.
     static async::Task<void> run(std::unique_ptr<Turn> turn);
@@ -38,19 +40,29 @@ class Turn {
     async::Task<Problem> prepare();
     async::Task<Problem> wait_for_place();
     async::Task<Problem> read_session();
+    async::Task<Problem> check_parent();
+    Problem take_up_answer();
     Problem choose_model();
     async::Task<Problem> wait_for_model();
     async::Task<Problem> choose_context();
     std::optional<models::ModelRequest> with_less_context();
     models::ModelRequest model_request();
+    void add_partial_answer(models::ModelRequest& request);
 
     async::Task<void> answer();
+    async::Task<models::Attempt<void>> ask_model();
     async::Task<void> append_message();
+    TurnStart start_record() const;
+    void publish_start();
     async::Task<bool> message_is_durable();
     async::Task<models::Attempt<void>> call_model(models::ModelRequest request);
+    async::Task<models::Attempt<void>> publish(const chat::AnswerEvents& steps);
     async::Task<void> store_answer(models::Attempt<void> outcome);
+    StoredMessage answer_record(const TurnResult& ended, std::int64_t now_us,
+                                std::vector<chat::ContentBlock> blocks) const;
 
     TurnResult result(TurnState state) const;
+    bool continues() const { return before_ && !before_->content.empty(); }
     chat::Usage usage_of(const chat::Answer& answer, TurnState state) const;
     void end(TurnResult result, bool with_usage);
     bool is_new() const { return request_.session_id.empty(); }
@@ -59,6 +71,7 @@ class Turn {
     SessionService::Parts parts_;
     const SessionSettings& settings_;
     TurnRequest request_;
+    std::optional<TakenUp> taken_up_;
     std::shared_ptr<TurnClaim> claim_;
     std::shared_ptr<TurnLog> log_;
 
@@ -67,14 +80,19 @@ class Turn {
     SessionHeader header_;
     std::vector<StoredMessage> history_;  // newest first, as far as it was read
     bool more_history_ = false;
+    std::optional<StoredMessage> before_;  // the answer that is taken up
+    std::optional<std::vector<StoredMessage>> missed_;
     models::ModelRef model_;
     ContextBudget budget_;
     std::int64_t max_tokens_ = 0;
     Context context_;
     std::vector<std::string> ignored_;
     StoredMessage user_message_;
+    std::optional<chat::Usage> usage_;  // the provider's latest
+    std::optional<chat::StopReason> stop_reason_;
+    bool use_prefill_ = false;
     bool append_begun_ = false;
-    std::optional<base::Result<void>> appended_;
+    std::optional<base::Result<std::int64_t>> appended_;  // the session's number of messages with it
     std::shared_ptr<async::Waiter> append_done_;
 };
 

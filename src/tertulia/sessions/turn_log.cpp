@@ -2,57 +2,126 @@
 
 #include <algorithm>
 
+#include "tertulia/sessions/stored_answer.h"
+#include "tertulia/sessions/turn_checkpoint.h"
+
 namespace tertulia::sessions {
 namespace {
 
-std::optional<EventKind> event_of(chat::AnswerEvents::Kind kind) {
+EventKind kind_of(chat::AnswerEvents::Kind kind) {
     using Kind = chat::AnswerEvents::Kind;
     switch (kind) {
         case Kind::text:
+            return EventKind::text;
         case Kind::refusal:
-            return EventKind::text_delta;
+            return EventKind::refusal;
         case Kind::thinking:
-            return EventKind::thinking_delta;
+            return EventKind::thinking;
         case Kind::tool_call:
+            return EventKind::tool_call;
         case Kind::tool_arguments:
-            return EventKind::tool_call_delta;
+            return EventKind::tool_arguments;
         case Kind::signature:
+            return EventKind::signature;
         case Kind::native:
+            return EventKind::native;
         case Kind::restart:
-            return std::nullopt;
+            return EventKind::restart;
     }
-    return std::nullopt;
+    return EventKind::restart;
+}
+
+bool is_text(EventKind kind) {
+    return kind == EventKind::text || kind == EventKind::refusal;
 }
 
 }  // namespace
 
-void TurnLog::start(TurnStarted started) {
+TurnLog::TurnLog(std::shared_ptr<const TurnName> name, std::shared_ptr<std::atomic<std::int64_t>> memory)
+    : name_(std::move(name)), memory_(std::move(memory)), reserved_(first_reserved_numbers) {}
+
+TurnLog::~TurnLog() {
+    if (memory_) memory_->fetch_sub(counted_, std::memory_order_relaxed);
+}
+
+std::shared_ptr<TurnLog> TurnLog::restore(const TurnName& name, const StoredMessage& answer) {
+    auto log = std::make_shared<TurnLog>(std::make_shared<const TurnName>(name));
+    RestoredEvents restored = restore_events(answer);
+    EventEntry entry;
+    for (EventCursor cursor; cursor.next(restored.record, entry);) log->record_.add(entry);
+    if (log->record_.last_number() == 0) {  // kept by a version, or a program, that knew of no events
+        const auto size = static_cast<std::uint32_t>(answer.content.size());
+        restored.bytes = answer.content;
+        log->record_.add({.kind = EventKind::started, .number = 1});
+        if (size > 0) log->record_.add({.kind = EventKind::text, .number = 2, .text_size = size});
+        log->record_.add({.kind = EventKind::usage, .number = log->next_number()});
+        log->record_.add({.kind = EventKind::ended, .number = log->next_number()});
+    }
+    log->bytes_ = std::move(restored.bytes);
+    log->result_ = std::make_shared<const TurnResult>(stored_result(name, answer));
+    log->started_ = TurnStarted{.session_id = name.key.session_id,
+                                .turn_id = name.turn_id,
+                                .model = answer.model,
+                                .continues = log->result_->continues};
+    return log;
+}
+
+// -- the writer ------------------------------------------------------------------------------------------------------
+
+void TurnLog::add(EventEntry entry, std::string_view text, std::string_view extra) {
+    if (is_shown(entry.kind)) entry.number = next_number();
+    entry.text_size = static_cast<std::uint32_t>(text.size());
+    entry.extra_size = static_cast<std::uint32_t>(extra.size());
+    record_.add(entry);
+    bytes_ += text;
+    bytes_ += extra;
+}
+
+void TurnLog::queue() {
     const std::lock_guard lock(mutex_);
-    started_ = std::move(started);
-    entries_.push_back({EventKind::started, 0});
+    queued_ = true;
+    add({.kind = EventKind::queued});
     wake(true, false);
 }
 
-void TurnLog::append(const chat::AnswerEvents& steps) {
+void TurnLog::start(TurnStarted started, std::string maker) {
     const std::lock_guard lock(mutex_);
-    auto step = static_cast<std::uint32_t>(steps_.events().size());
-    steps_.append(steps);
+    started_ = std::move(started);
+    maker_ = std::move(maker);
+    add({.kind = EventKind::started});
+    wake(true, false);
+}
+
+void TurnLog::replace_text(std::string_view text) {
+    const std::lock_guard lock(mutex_);
+    add({.kind = EventKind::text_replaced}, text);
+    count_memory();
+    wake(false, false);
+}
+
+void TurnLog::append(const chat::AnswerEvents& steps) {
+    if (steps.events().empty()) return;
+    const std::lock_guard lock(mutex_);
     bool visible = false;
     for (const auto& event : steps.events()) {
-        if (const auto kind = event_of(event.kind)) {
-            entries_.push_back({*kind, step});
-            visible = true;
-        }
-        ++step;
+        const EventKind kind = kind_of(event.kind);
+        const std::string_view text = steps.bytes(event.text);
+        const bool says_something = !text.empty() || kind == EventKind::tool_call || kind == EventKind::restart;
+        if (!says_something) continue;
+        add({.kind = kind, .block = event.block}, text, steps.bytes(event.extra));
+        visible |= is_shown(kind);
+        has_text_ |= is_text(kind);
     }
+    count_memory();
     if (visible) wake(false, false);
 }
 
 void TurnLog::finish(TurnResult result, bool with_usage) {
     const std::lock_guard lock(mutex_);
-    if (with_usage) entries_.push_back({EventKind::usage, 0});
-    entries_.push_back({EventKind::ended, 0});
+    if (with_usage) add({.kind = EventKind::usage});
+    add({.kind = EventKind::ended});
     result_ = std::make_shared<const TurnResult>(std::move(result));
+    count_memory();
     wake(false, true);
 }
 
@@ -64,29 +133,67 @@ void TurnLog::wake(bool start, bool end) {
     }
 }
 
-void TurnLog::read(std::uint32_t& cursor, EventBatch& batch, std::size_t max_bytes) const {
+void TurnLog::count_memory() {
+    if (!memory_) return;
+    const std::size_t message = result_ ? result_->message.size() : 0;
+    const auto held = static_cast<std::int64_t>(sizeof(TurnLog) + sizeof(TurnResult) + bytes_.capacity() +
+                                                record_.bytes().capacity() + message);
+    memory_->fetch_add(held - counted_, std::memory_order_relaxed);
+    counted_ = held;
+}
+
+// -- readers ---------------------------------------------------------------------------------------------------------
+
+void TurnLog::read(Place& place, EventBatch& batch, std::size_t max_bytes) const {
     batch.events.clear();
     batch.bytes.clear();
     const std::lock_guard lock(mutex_);
-    const auto copy = [&](chat::AnswerEvents::Span span) {
+    const auto put = [&batch](std::string_view text) {
         const auto offset = static_cast<std::uint32_t>(batch.bytes.size());
-        batch.bytes += steps_.bytes(span);
-        return chat::AnswerEvents::Span{offset, span.size};
+        batch.bytes += text;
+        return chat::AnswerEvents::Span{offset, static_cast<std::uint32_t>(text.size())};
     };
-    while (cursor < entries_.size() && batch.bytes.size() < max_bytes) {
-        const Entry& entry = entries_[cursor];
-        EventBatch::Event event{
-            .kind = entry.kind, .number = ++cursor, .block = 0, .starts_call = false, .text = {}, .extra = {}};
-        if (entry.kind == EventKind::text_delta || entry.kind == EventKind::thinking_delta ||
-            entry.kind == EventKind::tool_call_delta) {
-            const auto& step = steps_.events()[entry.step];
-            event.block = step.block;
-            event.starts_call = step.kind == chat::AnswerEvents::Kind::tool_call;
-            event.text = copy(step.text);
-            event.extra = copy(step.extra);
-        }
-        batch.events.push_back(event);
+    EventEntry entry;
+    while (batch.bytes.size() < max_bytes && place.cursor.next(record_.bytes(), entry)) {
+        const std::string_view text = std::string_view(bytes_).substr(place.at, entry.text_size);
+        const std::string_view extra = std::string_view(bytes_).substr(place.at + text.size(), entry.extra_size);
+        place.at += text.size() + extra.size();
+        if (!is_shown(entry.kind)) continue;
+        // Numbers are missing before this event, and the reader has seen some of them: what it has is not what there
+        // is.
+        if (place.shown < place.after && place.after + 1 < entry.number)
+            batch.events.push_back({.kind = EventKind::text_replaced,
+                                    .number = entry.number - 1,
+                                    .block = 0,
+                                    .text = put(text_up_to(entry.number)),
+                                    .extra = {}});
+        place.shown = entry.number;
+        if (entry.number <= place.after) continue;
+        batch.events.push_back(
+            {.kind = entry.kind, .number = entry.number, .block = entry.block, .text = put(text), .extra = put(extra)});
     }
+}
+
+std::string TurnLog::text_up_to(std::uint32_t number) const {
+    std::string text;
+    std::size_t at = 0;
+    EventEntry entry;
+    for (EventCursor cursor; cursor.next(record_.bytes(), entry) && (entry.number == 0 || entry.number < number);) {
+        if (entry.kind == EventKind::text_replaced || entry.kind == EventKind::restart) text.clear();
+        if (is_text(entry.kind) || entry.kind == EventKind::text_replaced) text.append(bytes_, at, entry.text_size);
+        at += std::size_t(entry.text_size) + entry.extra_size;
+    }
+    return text;
+}
+
+std::string TurnLog::text() const {
+    const std::lock_guard lock(mutex_);
+    return text_up_to(UINT32_MAX);
+}
+
+std::uint32_t TurnLog::last_number() const {
+    const std::lock_guard lock(mutex_);
+    return record_.last_number();
 }
 
 void TurnLog::add_waiter(std::shared_ptr<async::Waiter> waiter, WakeFor what) {
@@ -97,6 +204,11 @@ void TurnLog::add_waiter(std::shared_ptr<async::Waiter> waiter, WakeFor what) {
 void TurnLog::remove_waiter(const async::Waiter* waiter) {
     const std::lock_guard lock(mutex_);
     std::erase_if(waiters_, [&](const Waiting& waiting) { return waiting.waiter.get() == waiter; });
+}
+
+bool TurnLog::was_queued() const {
+    const std::lock_guard lock(mutex_);
+    return queued_;
 }
 
 bool TurnLog::has_started() const {
@@ -114,46 +226,33 @@ std::shared_ptr<const TurnResult> TurnLog::result() const {
     return result_;
 }
 
-TurnReader::TurnReader(std::shared_ptr<TurnLog> log, async::Executor executor)
-    : log_(std::move(log)), waiter_(async::Waiter::make(executor)) {}
+// -- checkpoints -----------------------------------------------------------------------------------------------------
 
-TurnReader::~TurnReader() {
-    if (log_ && waiting_for_) log_->remove_waiter(waiter_.get());
+TurnCheckpoint TurnLog::take_checkpoint(std::uint32_t more_numbers, bool whole, std::uint32_t& reserve) {
+    const std::lock_guard lock(mutex_);
+    if (whole) {
+        saved_record_ = 0;
+        saved_bytes_ = 0;
+    }
+    reserve = record_.last_number() + more_numbers;
+    const std::string_view record = std::string_view(record_.bytes()).substr(saved_record_);
+    const std::string_view bytes = std::string_view(bytes_).substr(saved_bytes_);
+    const bool is_first = saved_record_ == 0;
+    saved_record_ += record.size();
+    saved_bytes_ += bytes.size();
+    const std::string_view model = is_first && started_ ? std::string_view(started_->model) : std::string_view();
+    const std::string_view maker = is_first ? std::string_view(maker_) : std::string_view();
+    return {.turn = name_, .data = TurnRemains::piece(model, maker, reserve, record, bytes), .is_whole = is_first};
 }
 
-void TurnReader::wake_for(TurnLog::WakeFor what) {
-    if (waiting_for_ == what) return;
-    if (waiting_for_) log_->remove_waiter(waiter_.get());
-    log_->add_waiter(waiter_, what);
-    waiting_for_ = what;
-}
-
-async::Task<bool> TurnReader::next(EventBatch& batch, base::Deadline deadline) {
-    wake_for(TurnLog::WakeFor::any_event);
-    while (true) {
-        log_->read(cursor_, batch);
-        if (!batch.events.empty()) co_return true;
-        if (deadline.passed(std::chrono::steady_clock::now())) co_return false;
-        co_await waiter_->wait(deadline);
+void TurnLog::set_reserved(std::uint32_t number) {
+    std::uint32_t before = reserved_.load(std::memory_order_relaxed);
+    while (before < number && !reserved_.compare_exchange_weak(before, number, std::memory_order_relaxed)) {
     }
 }
 
-async::Task<bool> TurnReader::wait_start(base::Deadline deadline) {
-    wake_for(TurnLog::WakeFor::start_or_end);
-    while (!log_->has_started() && !log_->result()) {
-        if (deadline.passed(std::chrono::steady_clock::now())) co_return false;
-        co_await waiter_->wait(deadline);
-    }
-    co_return true;
-}
-
-async::Task<std::shared_ptr<const TurnResult>> TurnReader::wait_end(base::Deadline deadline) {
-    wake_for(TurnLog::WakeFor::end);
-    while (true) {
-        if (auto result = log_->result()) co_return result;
-        if (deadline.passed(std::chrono::steady_clock::now())) co_return nullptr;
-        co_await waiter_->wait(deadline);
-    }
+TurnCheckpoint TurnLog::reservation(std::uint32_t up_to) const {
+    return {.turn = name_, .data = TurnRemains::piece({}, {}, up_to, {}, {})};
 }
 
 }  // namespace tertulia::sessions

@@ -1,6 +1,7 @@
 // The numbered events of one turn.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -9,47 +10,11 @@
 #include <vector>
 
 #include "tertulia/async/waiter.h"
-#include "tertulia/base/error.h"
 #include "tertulia/chat/answer_events.h"
-#include "tertulia/chat/usage.h"
-#include "tertulia/sessions/store.h"
+#include "tertulia/sessions/event_record.h"
+#include "tertulia/sessions/turn_result.h"
 
 namespace tertulia::sessions {
-
-/// How a turn began: what `turn.started` says. Value.
-struct TurnStarted {
-    std::string session_id;
-    std::string turn_id;
-    std::string model;
-};
-
-/// What a turn came to: the JSON answer, or the error. Value.
-struct TurnResult {
-    TurnState state = TurnState::completed;
-    std::string session_id;
-    std::string turn_id;
-    std::string model;
-    std::string message;
-    std::int64_t conversation_length = 0;
-    std::string timestamp;
-    chat::Usage usage;
-    std::optional<chat::StopReason> stop_reason;
-    std::int64_t messages_sent = 0;
-    std::int64_t messages_left_out = 0;
-    std::int64_t estimated_tokens = 0;
-    std::vector<std::string> ignored;
-    /// Why, where state is not `completed`.
-    std::optional<base::Error> error;
-};
-
-enum class EventKind : std::uint8_t {
-    started,
-    text_delta,
-    thinking_delta,
-    tool_call_delta,
-    usage,
-    ended,  ///< the terminal event; which of the four, the result's state says
-};
 
 /// A copy of part of a log, for one reader; reused from read to read. Value.
 struct EventBatch {
@@ -58,9 +23,8 @@ struct EventBatch {
         std::uint32_t number;
         /// The content block that a delta belongs to.
         std::uint32_t block;
-        /// A tool call begins: text is its name, extra its id. Else text is more text, thinking or arguments.
-        bool starts_call;
         chat::AnswerEvents::Span text;
+        /// A tool call's id.
         chat::AnswerEvents::Span extra;
     };
     std::vector<Event> events;
@@ -68,84 +32,116 @@ struct EventBatch {
     std::string_view text(chat::AnswerEvents::Span span) const {
         return std::string_view(bytes).substr(span.offset, span.size);
     }
+    bool has_end() const { return !events.empty() && events.back().kind == EventKind::ended; }
 };
 
-/// Append-only and bounded by the turn's own limits; one writer (the turn), many readers, each with its own cursor. The
-/// text is kept once, as bytes with offsets; every dialect renders for itself. Events are numbered from 1 without gaps.
-/// Shared; safe from any thread.
+/// Append-only and bounded by the turn's own limits; one writer (the turn), many readers, each with its own place. Kept
+/// as a record of few bytes an event and the texts one after the other; every dialect renders for itself. Numbers grow
+/// by one, but where a crash or a provider's new beginning left some out. Shared; safe from any thread.
 class TurnLog {
   public:
+    /// `memory`, if any, counts the bytes of all logs that share it.
+    explicit TurnLog(std::shared_ptr<const TurnName> name, std::shared_ptr<std::atomic<std::int64_t>> memory = {});
+    ~TurnLog();
+    TurnLog(const TurnLog&) = delete;
+
+    /// The log of a turn that the store has, as it was.
+    static std::shared_ptr<TurnLog> restore(const TurnName& name, const StoredMessage& answer);
+
+    const TurnName& name() const { return *name_; }
+
     // -- the writer ------------------------------------------------------------------------------------------------
-    /// The user message is durable: event 1.
-    void start(TurnStarted started);
+    /// The turn has to wait for its place.
+    void queue();
+    /// The user message is durable. `maker`: the provider kind of the answer's blocks.
+    void start(TurnStarted started, std::string maker);
+    /// The number that `start` will give.
+    std::uint32_t next_number() const { return record_.last_number() + 1; }
+    /// Forget the text so far: this is the text now.
+    void replace_text(std::string_view text);
     /// Adds the steps of an answer. Signatures and native blocks are kept for the message but are no events of ours.
     void append(const chat::AnswerEvents& steps);
     /// Usage (if the turn got that far), then the terminal event. Nothing may follow.
     void finish(TurnResult result, bool with_usage);
 
-    /// All steps so far: for the writer only, valid until the next append.
-    const chat::AnswerEvents& steps() const { return steps_; }
-    std::size_t byte_size() const { return steps_.byte_size(); }
+    /// For the writer only, valid until it adds more: the events, and their texts.
+    const EventRecord& record() const { return record_; }
+    std::string_view bytes() const { return bytes_; }
+    /// Has there been any text?
+    bool has_text() const { return has_text_; }
 
     // -- readers ---------------------------------------------------------------------------------------------------
+    /// A reader's place: after all events up to `after`, of which none is shown. Value.
+    struct Place {
+        std::uint32_t after = 0;
+        EventCursor cursor{};
+        std::size_t at = 0;       // in the bytes
+        std::uint32_t shown = 0;  // the number of the last event passed
+    };
     enum class WakeFor { any_event, start_or_end, end };
 
-    /// Copies what comes after `cursor` (0: from the first) into `batch` (cleared first), at most about `max_bytes` of
-    /// it, and moves the cursor. Wakes of `waiter` follow once there is more: register first, read, then wait.
-    void read(std::uint32_t& cursor, EventBatch& batch, std::size_t max_bytes = 65536) const;
+    /// Copies what comes next into `batch` (cleared first), at most about `max_bytes` of it, and moves the place on. A
+    /// reader whose place lies among events that were lost is first given `text_replaced`. Wakes of `waiter` follow
+    /// once there is more: register first, read, then wait.
+    void read(Place& place, EventBatch& batch, std::size_t max_bytes = 65536) const;
     void add_waiter(std::shared_ptr<async::Waiter> waiter, WakeFor what);
     void remove_waiter(const async::Waiter* waiter);
 
+    /// Has it had to wait for its place?
+    bool was_queued() const;
     bool has_started() const;
     std::optional<TurnStarted> started() const;
     /// Set by `finish`; never changes then.
     std::shared_ptr<const TurnResult> result() const;
+    /// The answer's text so far.
+    std::string text() const;
+    std::uint32_t last_number() const;
+
+    // -- checkpoints -----------------------------------------------------------------------------------------------
+    /// Numbers up to this one are reserved durably; the writer reserves more before it uses others.
+    std::uint32_t reserved() const { return reserved_.load(std::memory_order_relaxed); }
+    void set_reserved(std::uint32_t number);
+    /// What has come since the last call, as a checkpoint that reserves `more_numbers`, up to `reserve`. `whole`: all
+    /// there is.
+    TurnCheckpoint take_checkpoint(std::uint32_t more_numbers, bool whole, std::uint32_t& reserve);
+    /// A checkpoint that holds nothing but a reservation.
+    TurnCheckpoint reservation(std::uint32_t up_to) const;
+    /// How many bytes of text no checkpoint holds yet. The writer's.
+    std::size_t unsaved_bytes() const { return bytes_.size() - saved_bytes_.load(std::memory_order_relaxed); }
+    /// Checkpoints' own, under its lock.
+    struct CheckpointState {
+        bool is_listed = false;
+        bool is_in_flight = false;
+        bool has_left = false;
+        bool save_whole = false;
+    } checkpoint_state;
 
   private:
-    struct Entry {
-        EventKind kind;
-        std::uint32_t step;  // index into steps_.events() for deltas
-    };
     struct Waiting {
         std::shared_ptr<async::Waiter> waiter;
         WakeFor what;
     };
+    void add(EventEntry entry, std::string_view text = {}, std::string_view extra = {});
     void wake(bool start, bool end);
+    void count_memory();
+    std::string text_up_to(std::uint32_t number) const;
+
+    const std::shared_ptr<const TurnName> name_;
+    const std::shared_ptr<std::atomic<std::int64_t>> memory_;
+    std::int64_t counted_ = 0;
 
     mutable std::mutex mutex_;
-    chat::AnswerEvents steps_;
-    std::vector<Entry> entries_;  // event N is entries_[N - 1]
+    EventRecord record_;
+    std::string bytes_;
+    std::string maker_;
     std::optional<TurnStarted> started_;
     std::shared_ptr<const TurnResult> result_;
     std::vector<Waiting> waiters_;
-};
-
-/// One reader's place in a turn's log: what an HTTP answer, a second device and a resumed stream each have. Made on the
-/// worker that reads. One per worker.
-class TurnReader {
-  public:
-    TurnReader(std::shared_ptr<TurnLog> log, async::Executor executor);
-    ~TurnReader();
-    TurnReader(TurnReader&&) = default;
-    TurnReader& operator=(TurnReader&&) = delete;
-
-    /// Waits for more events; false: none came by the deadline. The batch whose last event is `ended` is the last.
-    async::Task<bool> next(EventBatch& batch, base::Deadline deadline);
-    /// Waits until the turn has started, or ended without. False: neither by the deadline.
-    async::Task<bool> wait_start(base::Deadline deadline);
-    /// Waits for the end; null: not by the deadline.
-    async::Task<std::shared_ptr<const TurnResult>> wait_end(base::Deadline deadline);
-
-    bool has_started() const { return log_->has_started(); }
-    std::shared_ptr<const TurnResult> result() const { return log_->result(); }
-    std::optional<TurnStarted> started() const { return log_->started(); }
-
-  private:
-    std::shared_ptr<TurnLog> log_;
-    std::shared_ptr<async::Waiter> waiter_;
-    std::optional<TurnLog::WakeFor> waiting_for_;
-    std::uint32_t cursor_ = 0;
-    void wake_for(TurnLog::WakeFor what);
+    bool queued_ = false;
+    bool has_text_ = false;
+    std::size_t saved_record_ = 0;
+    std::atomic<std::size_t> saved_bytes_ = 0;
+    std::atomic<std::uint32_t> reserved_;
 };
 
 }  // namespace tertulia::sessions

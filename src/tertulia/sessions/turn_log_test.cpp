@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tertulia/async/worker.h"
+#include "tertulia/sessions/turn_reader.h"
 
 namespace tertulia::sessions {
 namespace {
@@ -15,9 +16,13 @@ chat::AnswerEvents step(Kind kind, std::string_view text, std::string_view extra
     return steps;
 }
 
+std::shared_ptr<const TurnName> some_turn() {
+    return std::make_shared<const TurnName>(TurnName{.key = {.owner = "local", .session_id = "s"}, .turn_id = "t"});
+}
+
 TEST(TurnLog, NumbersItsEventsWithoutGaps) {
-    TurnLog log;
-    log.start({.session_id = "s", .turn_id = "t", .model = "m"});
+    TurnLog log(some_turn());
+    log.start({.session_id = "s", .turn_id = "t", .model = "m"}, "maker");
     log.append(step(Kind::thinking, "hm"));
     log.append(step(Kind::signature, "sig"));  // kept, but no event of ours
     log.append(step(Kind::text, "Hello"));
@@ -25,43 +30,41 @@ TEST(TurnLog, NumbersItsEventsWithoutGaps) {
     log.append(step(Kind::tool_arguments, "{}"));
     log.finish({.state = TurnState::completed}, true);
 
-    std::uint32_t cursor = 0;
+    TurnLog::Place place;
     EventBatch batch;
-    log.read(cursor, batch);
+    log.read(place, batch);
     std::vector<std::pair<EventKind, std::string>> seen;
     for (std::size_t i = 0; i < batch.events.size(); ++i) {
         EXPECT_EQ(batch.events[i].number, i + 1);
         seen.emplace_back(batch.events[i].kind, batch.text(batch.events[i].text));
     }
     EXPECT_EQ(seen, (std::vector<std::pair<EventKind, std::string>>{{EventKind::started, ""},
-                                                                    {EventKind::thinking_delta, "hm"},
-                                                                    {EventKind::text_delta, "Hello"},
-                                                                    {EventKind::tool_call_delta, "search"},
-                                                                    {EventKind::tool_call_delta, "{}"},
+                                                                    {EventKind::thinking, "hm"},
+                                                                    {EventKind::text, "Hello"},
+                                                                    {EventKind::tool_call, "search"},
+                                                                    {EventKind::tool_arguments, "{}"},
                                                                     {EventKind::usage, ""},
                                                                     {EventKind::ended, ""}}));
-    EXPECT_TRUE(batch.events[3].starts_call);
-    EXPECT_FALSE(batch.events[4].starts_call);
     EXPECT_EQ(batch.text(batch.events[3].extra), "call_1");
-    log.read(cursor, batch);
+    log.read(place, batch);
     EXPECT_TRUE(batch.events.empty());
 }
 
 TEST(TurnLog, GivesAReaderAtMostAboutWhatItAsksFor) {
-    TurnLog log;
+    TurnLog log(some_turn());
     for (int i = 0; i < 100; ++i) log.append(step(Kind::text, std::string(100, 'x')));
-    std::uint32_t cursor = 0;
+    TurnLog::Place place;
     EventBatch batch;
-    log.read(cursor, batch, 1000);
+    log.read(place, batch, 1000);
     EXPECT_EQ(batch.events.size(), 10u);
-    log.read(cursor, batch, 1000);
+    log.read(place, batch, 1000);
     EXPECT_EQ(batch.events.front().number, 11u);
 }
 
 // One writer and many readers on several workers; TSan looks on in the tsan preset.
 TEST(TurnLog, ManyReadersOnSeveralWorkersSeeTheSame) {
     constexpr int readers_per_worker = 8, steps = 2000;
-    const auto log = std::make_shared<TurnLog>();
+    const auto log = std::make_shared<TurnLog>(some_turn());
     std::string expected;
     for (int i = 0; i < steps; ++i) expected += std::to_string(i) + " ";
 
@@ -84,7 +87,7 @@ TEST(TurnLog, ManyReadersOnSeveralWorkersSeeTheSame) {
                         last = event.number;
                         text += batch.text(event.text);
                     }
-                    if (batch.events.back().kind == EventKind::ended) break;
+                    if (batch.has_end()) break;
                 }
                 if (in_order && text == wanted) ++count;
             }(log, worker->executor(), expected, right));
@@ -92,7 +95,7 @@ TEST(TurnLog, ManyReadersOnSeveralWorkersSeeTheSame) {
         worker->start("reader");
         workers.push_back(std::move(worker));
     }
-    log->start({});
+    log->start({}, {});
     for (int i = 0; i < steps; ++i) log->append(step(Kind::text, std::to_string(i) + " "));
     log->finish({}, true);
     for (auto& worker : workers) worker->join();

@@ -5,18 +5,60 @@
 #include <algorithm>
 
 namespace tertulia::sessions {
+namespace {
 
-base::Result<void> TurnRegistry::enter(std::shared_ptr<TurnClaim> claim, Line bound) {
-    const std::lock_guard lock(mutex_);
-    if (closed_) return base::fail(base::Errc::unavailable, "The server is shutting down; try again in a moment.");
-    Claims& line = lines_[line_name(claim->key)];
-    if (bound == Line::bounded && line.claims.size() > max_waiting_) {
-        auto error = base::fail(base::Errc::conflict,
-                                "Too many messages wait in this session; send again when an answer has come.");
-        error.error().retry_after = base::Milliseconds(1000);
-        return error;
+base::Error closing() {
+    return {.code = base::Errc::unavailable, .message = "The server is shutting down; try again in a moment."};
+}
+
+}  // namespace
+
+std::string_view to_string(OnBusy what) {
+    switch (what) {
+        case OnBusy::queue:
+            return "queue";
+        case OnBusy::reject:
+            return "reject";
+        case OnBusy::interrupt:
+            return "interrupt";
     }
-    line.claims.push_back(std::move(claim));
+    return "queue";
+}
+
+std::optional<OnBusy> parse_on_busy(std::string_view text) {
+    for (const OnBusy what : {OnBusy::queue, OnBusy::reject, OnBusy::interrupt})
+        if (text == to_string(what)) return what;
+    return std::nullopt;
+}
+
+base::Result<void> TurnRegistry::enter(std::shared_ptr<TurnClaim> claim, OnBusy on_busy) {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return std::unexpected(closing());
+    auto& claims = lines_[line_name(claim->key)].claims;
+    if (claims.size() > max_waiting_ || (on_busy == OnBusy::reject && !claims.empty())) {
+        return std::unexpected(base::Error{.code = base::Errc::conflict,
+                                           .message = on_busy == OnBusy::reject
+                                                          ? "Another message of this session is being answered."
+                                                          : "Too many messages wait in this session; send again when "
+                                                            "an answer has come.",
+                                           .retry_after = base::Milliseconds(1000)});
+    }
+    auto place = claims.end();
+    if (on_busy == OnBusy::interrupt && !claims.empty()) {
+        claim->interrupts = true;
+        request_stop(claims.front(), TurnState::cancelled);
+        place =
+            std::find_if(claims.begin() + 1, claims.end(), [](const auto& waiting) { return !waiting->interrupts; });
+    }
+    claims.insert(place, std::move(claim));
+    ++size_;
+    return {};
+}
+
+base::Result<void> TurnRegistry::enter_behind_all(std::shared_ptr<TurnClaim> claim) {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return std::unexpected(closing());
+    lines_[line_name(claim->key)].claims.push_back(std::move(claim));
     ++size_;
     return {};
 }
@@ -38,6 +80,9 @@ void TurnRegistry::leave(const TurnClaim& claim) {
         lines_.erase(found);
     } else if (was_first) {
         line.claims.front()->waiter->wake();
+        // Who interrupts means whatever runs before its own turn.
+        if (line.claims.size() > 1 && line.claims[1]->interrupts)
+            request_stop(line.claims.front(), TurnState::cancelled);
     }
 }
 
@@ -54,6 +99,18 @@ void TurnRegistry::request_stop(const std::shared_ptr<TurnClaim>& claim, TurnSta
         claim->stop.request_stop();
         claim->waiter->wake();
     });
+}
+
+bool TurnRegistry::stop(const TurnName& turn, TurnState as) {
+    const std::lock_guard lock(mutex_);
+    const auto line = lines_.find(line_name(turn.key));
+    if (line == lines_.end()) return false;
+    for (const auto& claim : line->second.claims)
+        if (claim->turn_id == turn.turn_id) {
+            request_stop(claim, as);
+            return true;
+        }
+    return false;
 }
 
 void TurnRegistry::stop_before(const TurnClaim& claim, TurnState as) {

@@ -1,11 +1,14 @@
 // Which turn of a session runs, and which wait.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -26,7 +29,14 @@ struct TurnClaim {
     std::stop_source stop;
     /// What the turn then ends as. On its worker only.
     TurnState stop_as = TurnState::cancelled;
+    /// It ends the turn that runs when it comes, and goes before those that merely wait.
+    bool interrupts = false;
 };
+
+/// What a message does that comes while another of its session is being answered.
+enum class OnBusy : std::uint8_t { queue, reject, interrupt };
+std::string_view to_string(OnBusy what);
+std::optional<OnBusy> parse_on_busy(std::string_view text);
 
 /// One order per session: turns run one after the other, in the order in which they entered; at most `max_waiting`
 /// wait. Shared; safe from any thread.
@@ -34,10 +44,12 @@ class TurnRegistry {
   public:
     explicit TurnRegistry(std::size_t max_waiting) : max_waiting_(max_waiting) {}
 
-    enum class Line { bounded, unbounded };
-    /// Takes the next place in the session's order. `conflict` with retry_after: too many wait (of a bounded line
-    /// only); `unavailable`: closed.
-    base::Result<void> enter(std::shared_ptr<TurnClaim> claim, Line line = Line::bounded);
+    /// Takes a place in the session's order: the last one, or, interrupting, the one after the turn that runs (which is
+    /// asked to end as cancelled) and after those that interrupted it before. `conflict` with retry_after: the session
+    /// is busy (reject), or too many wait; `unavailable`: closed.
+    base::Result<void> enter(std::shared_ptr<TurnClaim> claim, OnBusy on_busy);
+    /// Takes the last place, however many wait: for what is not a message.
+    base::Result<void> enter_behind_all(std::shared_ptr<TurnClaim> claim);
     /// Is it this claim's turn?
     bool is_first(const TurnClaim& claim) const;
     /// Gives the place up, waiting or running; the next one is woken.
@@ -45,6 +57,8 @@ class TurnRegistry {
 
     /// The id of the turn that runs, or empty.
     std::string running(const SessionKey& key) const;
+    /// Asks a turn that runs or waits to end as `as`. False: it does neither.
+    bool stop(const TurnName& turn, TurnState as);
     /// Asks the turns that stand before `claim` in its session to end as `as` (they do so on their own workers).
     void stop_before(const TurnClaim& claim, TurnState as);
     void stop_all(TurnState as);

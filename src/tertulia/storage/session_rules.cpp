@@ -14,15 +14,18 @@ constexpr char cursor_separator = '~';
 
 }  // namespace
 
-sessions::StoredMessage interrupted_answer(std::string turn_id, std::string model, std::string timestamp,
-                                           std::string created_at) {
+sessions::StoredMessage interrupted_answer(LostTurn turn, std::string timestamp, std::string created_at) {
     sessions::StoredMessage answer;
     answer.role = chat::Role::assistant;
     answer.timestamp = std::move(timestamp);
     answer.created_at = std::move(created_at);
-    answer.turn_id = std::move(turn_id);
-    answer.state = sessions::TurnState::interrupted;
-    answer.model = std::move(model);
+    answer.turn_id = std::move(turn.turn_id);
+    answer.model = std::move(turn.model);
+    answer.outcome.emplace();
+    // An answer without anything was tried again, not continued.
+    const sessions::StoredMessage* before = turn.before ? &*turn.before : nullptr;
+    if (before && (!before->content.empty() || !before->blocks.empty())) answer.outcome->continues = before->turn_id;
+    fill_interrupted(answer, turn.remains ? &*turn.remains : nullptr, turn.first_number, before);
     return answer;
 }
 
@@ -38,6 +41,10 @@ std::optional<std::string> place_between(std::string_view last, std::string_view
 
 std::string first_words(std::string_view content) {
     return std::string(base::cut_utf8(content, first_words_bytes));
+}
+
+bool can_be_rewritten(const sessions::StoredMessage& message) {
+    return message.role == chat::Role::assistant && message.state != sessions::TurnState::completed;
 }
 
 bool keeps_blocks(const sessions::StoredMessage& message) {
@@ -58,6 +65,11 @@ base::Result<SessionCursor> parse_cursor(std::string_view text) {
 
 base::Error not_later_than_last() {
     return {.code = base::Errc::conflict, .message = "The session has moved on; read it again and retry"};
+}
+
+base::Error not_to_be_rewritten() {
+    return {.code = base::Errc::conflict,
+            .message = "The session has moved on, or its last answer is whole; read it again"};
 }
 
 base::Error turn_not_running() {

@@ -8,12 +8,25 @@
 
 #include "tertulia/base/error.h"
 #include "tertulia/sessions/store.h"
+#include "tertulia/sessions/turn_checkpoint.h"
 
 namespace tertulia::storage {
 
-/// The answer that stands for one that was never written: empty, `interrupted`. `model`: the session's.
-sessions::StoredMessage interrupted_answer(std::string turn_id, std::string model, std::string timestamp,
-                                           std::string created_at);
+/// A turn whose end was never written. Value.
+struct LostTurn {
+    std::string turn_id;
+    /// The session's.
+    std::string model;
+    /// TurnStart::first_number.
+    std::uint32_t first_number = 1;
+    /// What its checkpoints hold.
+    std::optional<sessions::TurnRemains> remains;
+    /// The answer that it was rewriting.
+    std::optional<sessions::StoredMessage> before;
+};
+
+/// The answer that stands for the one that is missing: `interrupted`, with what was kept of it.
+sessions::StoredMessage interrupted_answer(LostTurn turn, std::string timestamp, std::string created_at);
 
 /// A place in the order after `last` and before `next`, for an answer that is missing between them; nothing where no
 /// text lies between the two (then the new message has to take a later place).
@@ -21,6 +34,9 @@ std::optional<std::string> place_between(std::string_view last, std::string_view
 
 /// What the list of sessions shows of a session: the beginning of its first message.
 std::string first_words(std::string_view content);
+
+/// Is it an answer that is not whole? Another turn may continue it, or try again.
+bool can_be_rewritten(const sessions::StoredMessage& message);
 
 /// Are the message's blocks worth keeping beside its text?
 bool keeps_blocks(const sessions::StoredMessage& message);
@@ -58,6 +74,7 @@ class ReadLimit {
 
 /// The failures that the contract of SessionStore names.
 base::Error not_later_than_last();
+base::Error not_to_be_rewritten();
 base::Error turn_not_running();
 
 }  // namespace tertulia::storage

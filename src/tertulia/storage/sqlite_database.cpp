@@ -108,6 +108,13 @@ void SqliteStatement::bind(int index, TextOrNull value) {
     bind(index, std::optional<std::int64_t>());
 }
 
+void SqliteStatement::bind(int index, BytesOrNull value) {
+    if (value.bytes.empty()) return bind(index, std::optional<std::int64_t>());
+    if (!handle_) return;
+    const int code = sqlite3_bind_blob64(handle_.get(), index, value.bytes.data(), value.bytes.size(), SQLITE_STATIC);
+    if (code != SQLITE_OK) database_.record_error(code);
+}
+
 void SqliteStatement::bind(int index, std::int64_t number) {
     if (!handle_) return;
     if (const int code = sqlite3_bind_int64(handle_.get(), index, number); code != SQLITE_OK)
@@ -146,6 +153,13 @@ std::string_view SqliteStatement::Rows::text(int column) const {
     if (data == nullptr) return {};
     const int size = sqlite3_column_bytes(statement_.handle_.get(), column);
     return {reinterpret_cast<const char*>(data), static_cast<std::size_t>(size)};
+}
+
+std::string_view SqliteStatement::Rows::bytes(int column) const {
+    const void* data = sqlite3_column_blob(statement_.handle_.get(), column);
+    if (data == nullptr) return {};
+    const int size = sqlite3_column_bytes(statement_.handle_.get(), column);
+    return {static_cast<const char*>(data), static_cast<std::size_t>(size)};
 }
 
 std::optional<std::int64_t> SqliteStatement::Rows::optional_integer(int column) const {

@@ -73,6 +73,10 @@ class SqliteDatabase {
 struct TextOrNull {
     std::string_view text;
 };
+/// The same of bytes (a BLOB).
+struct BytesOrNull {
+    std::string_view bytes;
+};
 
 /// A prepared statement, used again and again. It belongs to one database, which outlives it and stays in its place.
 class SqliteStatement {
@@ -92,6 +96,7 @@ class SqliteStatement {
         std::int64_t integer(int column) const;
         /// Whole, NUL bytes included; empty for NULL.
         std::string_view text(int column) const;
+        std::string_view bytes(int column) const;
         std::optional<std::int64_t> optional_integer(int column) const;
 
       private:
@@ -117,6 +122,7 @@ class SqliteStatement {
     };
     void bind(int index, std::string_view text);
     void bind(int index, TextOrNull value);
+    void bind(int index, BytesOrNull value);
     void bind(int index, std::int64_t number);
     void bind(int index, std::optional<std::int64_t> number);
 

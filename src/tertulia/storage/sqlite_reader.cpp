@@ -63,7 +63,30 @@ SqliteReader::SqliteReader(SqliteDatabase database)
       sessions_after_(database_, fmt::format("SELECT {} FROM sessions WHERE owner = ?1 "
                                              "AND (last_activity, session_id) < (?3, ?4) "
                                              "ORDER BY last_activity DESC, session_id DESC LIMIT ?2",
-                                             header_columns)) {}
+                                             header_columns)),
+      // The planner would look through the whole session.
+      answer_of_turn_(database_, fmt::format("SELECT {}{} FROM messages INDEXED BY messages_of_turn WHERE turn_id = ?3 "
+                                             "AND role = 'assistant' AND owner = ?1 AND session_id = ?2",
+                                             message_columns, answer_columns)),
+      place_of_turn_(database_,
+                     "SELECT timestamp FROM messages INDEXED BY messages_of_turn WHERE turn_id = ?3 "
+                     "AND role = 'assistant' AND owner = ?1 AND session_id = ?2"),
+      replaced_answer_(database_, read_replaced_sql),
+      turn_after_replaced_(database_,
+                           "SELECT next_turn FROM replaced_turns WHERE owner = ?1 AND session_id = ?2 "
+                           "AND turn_id = ?3"),
+      running_(database_,
+               "SELECT running_turn, running_place FROM sessions WHERE owner = ?1 AND session_id = ?2 "
+               "AND running_turn IS NOT NULL"),
+      question_before_(database_, fmt::format("SELECT {} FROM messages WHERE owner = ?1 AND session_id = ?2 "
+                                              "AND timestamp < ?3 AND role = 'user' ORDER BY timestamp DESC LIMIT 1",
+                                              message_columns)),
+      turn_after_place_(database_,
+                        "SELECT turn_id FROM messages WHERE owner = ?1 AND session_id = ?2 AND timestamp > ?3 "
+                        "AND role = 'user' AND turn_id != '' ORDER BY timestamp LIMIT 1"),
+      idempotency_(database_,
+                   "SELECT key, fingerprint, session_id, turn_id, expires_at FROM idempotency "
+                   "WHERE owner = ?1 AND key = ?2 AND expires_at > ?3") {}
 
 std::optional<sessions::SessionSnapshot> SqliteReader::open(const sessions::SessionKey& key, std::int64_t max_messages,
                                                             std::int64_t max_bytes) {
@@ -108,6 +131,64 @@ std::optional<sessions::MessagePage> SqliteReader::messages(const sessions::Sess
         if (!page.more) page.messages.push_back(read_message(rows));
     }
     return page;
+}
+
+SqliteReader::Running SqliteReader::running(const sessions::SessionKey& key) {
+    auto rows = running_.query(View(key.owner), View(key.session_id));
+    if (!rows.next()) return {};
+    return {std::string(rows.text(0)), std::string(rows.text(1))};
+}
+
+std::optional<sessions::StoredMessage> SqliteReader::answer(SqliteStatement& statement,
+                                                            const sessions::TurnName& name) {
+    auto rows = statement.query(View(name.key.owner), View(name.key.session_id), View(name.turn_id));
+    if (!rows.next()) return std::nullopt;
+    return read_answer(rows);
+}
+
+sessions::StoredMessage SqliteReader::question_before(const sessions::SessionKey& key, View place) {
+    auto rows = question_before_.query(View(key.owner), View(key.session_id), place);
+    return rows.next() ? read_message(rows) : sessions::StoredMessage{};
+}
+
+std::optional<sessions::StoredTurn> SqliteReader::turn(const sessions::TurnName& name) {
+    if (name.turn_id.empty()) return std::nullopt;
+    const Snapshot snapshot(*this);
+    sessions::StoredTurn turn;
+    turn.answer = answer(answer_of_turn_, name);
+    if (!turn.answer) turn.answer = answer(replaced_answer_, name);
+    if (turn.answer) {
+        turn.question = question_before(name.key, turn.answer->timestamp);
+        return turn;
+    }
+    const Running now = running(name.key);
+    if (now.turn_id != name.turn_id) return std::nullopt;
+    turn.question = question_before(name.key, now.place.empty() ? after_everything : View(now.place));
+    return turn;
+}
+
+std::string SqliteReader::next_turn(const sessions::TurnName& after) {
+    const Snapshot snapshot(*this);
+    const auto text = [](SqliteStatement::Rows rows) { return std::string(rows.next() ? rows.text(0) : View()); };
+    const View owner = after.key.owner, session = after.key.session_id;
+    if (after.turn_id.empty()) return {};
+    if (std::string next = text(turn_after_replaced_.query(owner, session, View(after.turn_id))); !next.empty())
+        return next;
+    const std::string place = text(place_of_turn_.query(owner, session, View(after.turn_id)));
+    if (place.empty()) return {};
+    if (Running now = running(after.key); now.place == place) return now.turn_id;
+    return text(turn_after_place_.query(owner, session, View(place)));
+}
+
+std::optional<sessions::IdempotencyRecord> SqliteReader::idempotency(const std::string& owner, const std::string& key,
+                                                                     std::int64_t now_us) {
+    auto rows = idempotency_.query(View(owner), View(key), now_us);
+    if (!rows.next()) return std::nullopt;
+    return sessions::IdempotencyRecord{.key = std::string(rows.text(0)),
+                                       .fingerprint = std::string(rows.text(1)),
+                                       .session_id = std::string(rows.text(2)),
+                                       .turn_id = std::string(rows.text(3)),
+                                       .expires_us = rows.integer(4)};
 }
 
 base::Result<sessions::SessionPage> SqliteReader::sessions(const std::string& owner, std::int64_t limit,

@@ -24,6 +24,10 @@ class SqliteReader {
     std::vector<sessions::StoredMessage> older(const sessions::SessionKey& key, const std::string& before,
                                                std::int64_t max_messages, std::int64_t max_bytes);
     std::optional<sessions::MessagePage> messages(const sessions::SessionKey& key, const sessions::MessageQuery& query);
+    std::optional<sessions::StoredTurn> turn(const sessions::TurnName& name);
+    std::string next_turn(const sessions::TurnName& after);
+    std::optional<sessions::IdempotencyRecord> idempotency(const std::string& owner, const std::string& key,
+                                                           std::int64_t now_us);
     base::Result<sessions::SessionPage> sessions(const std::string& owner, std::int64_t limit,
                                                  const std::string& after);
 
@@ -31,6 +35,14 @@ class SqliteReader {
 
   private:
     class Snapshot;
+    // A session's running turn and the place of the answer that it rewrites.
+    struct Running {
+        std::string turn_id;
+        std::string place;
+    };
+    Running running(const sessions::SessionKey& key);
+    std::optional<sessions::StoredMessage> answer(SqliteStatement& statement, const sessions::TurnName& name);
+    sessions::StoredMessage question_before(const sessions::SessionKey& key, std::string_view place);
     SqliteDatabase database_;
     SqliteStatement begin_;
     SqliteStatement commit_;
@@ -40,6 +52,14 @@ class SqliteReader {
     SqliteStatement forwards_;
     SqliteStatement sessions_first_;
     SqliteStatement sessions_after_;
+    SqliteStatement answer_of_turn_;
+    SqliteStatement place_of_turn_;
+    SqliteStatement replaced_answer_;
+    SqliteStatement turn_after_replaced_;
+    SqliteStatement running_;
+    SqliteStatement question_before_;
+    SqliteStatement turn_after_place_;
+    SqliteStatement idempotency_;
 };
 
 }  // namespace tertulia::storage

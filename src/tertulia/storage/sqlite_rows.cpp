@@ -1,5 +1,6 @@
 #include "tertulia/storage/sqlite_rows.h"
 
+#include "tertulia/storage/outcome_json.h"
 #include "tertulia/storage/session_rules.h"
 
 namespace tertulia::storage {
@@ -28,21 +29,29 @@ sessions::StoredMessage read_message(const SqliteStatement::Rows& rows) {
     return message;
 }
 
-void insert_message(SqliteStatement& insert, const sessions::SessionKey& key, const sessions::StoredMessage& message) {
+sessions::StoredMessage read_answer(const SqliteStatement::Rows& rows) {
+    sessions::StoredMessage answer = read_message(rows);
+    answer.events = rows.bytes(17);
+    if (!rows.is_null(18)) answer.outcome = outcome_from_json(rows.text(18));
+    return answer;
+}
+
+void write_message(SqliteStatement& statement, const sessions::SessionKey& key, const sessions::StoredMessage& message,
+                   std::string_view place) {
     const std::string blocks = keeps_blocks(message) ? chat::blocks_to_json(message.blocks) : std::string();
     const std::string_view stop = message.stop_reason ? chat::to_string(*message.stop_reason) : std::string_view();
+    const std::string outcome = message.outcome ? outcome_to_json(*message.outcome) : std::string();
     using Number = std::optional<std::int64_t>;
     const auto count = [&](std::int64_t chat::Usage::* member) {
         return message.usage ? Number((*message.usage).*member) : Number();
     };
-    insert.run(std::string_view(key.owner), std::string_view(key.session_id), chat::to_string(message.role),
-               std::string_view(message.content), std::string_view(message.timestamp),
-               std::string_view(message.created_at), TextOrNull{blocks}, std::string_view(message.turn_id),
-               sessions::to_string(message.state), TextOrNull{message.model}, TextOrNull{stop},
-               count(&chat::Usage::input), count(&chat::Usage::cache_read), count(&chat::Usage::cache_write),
-               count(&chat::Usage::output), count(&chat::Usage::reasoning),
-               message.usage ? Number(message.usage->estimated ? 1 : 0) : Number(), message.cost_nano,
-               TextOrNull{message.metadata});
+    statement.run(std::string_view(key.owner), std::string_view(key.session_id), chat::to_string(message.role),
+                  std::string_view(message.content), place, std::string_view(message.created_at), TextOrNull{blocks},
+                  std::string_view(message.turn_id), sessions::to_string(message.state), TextOrNull{message.model},
+                  TextOrNull{stop}, count(&chat::Usage::input), count(&chat::Usage::cache_read),
+                  count(&chat::Usage::cache_write), count(&chat::Usage::output), count(&chat::Usage::reasoning),
+                  message.usage ? Number(message.usage->estimated ? 1 : 0) : Number(), message.cost_nano,
+                  TextOrNull{message.metadata}, BytesOrNull{message.events}, TextOrNull{outcome});
 }
 
 sessions::SessionHeader read_header(const SqliteStatement::Rows& rows) {

@@ -17,7 +17,7 @@ constexpr int check_busy_ms = 5000;
 // `messages` mirrors the message items of the DynamoDB design, one row each. It is a rowid table with a unique index:
 // as WITHOUT ROWID its long rows would spill out of the key's tree, at three times the cost. `sessions` holds what can
 // be known of a session without reading its messages.
-constexpr std::array<const char*, 1> steps{R"sql(
+constexpr std::array<const char*, 2> steps{R"sql(
 CREATE TABLE messages (
     owner TEXT NOT NULL,
     session_id TEXT NOT NULL,
@@ -57,6 +57,59 @@ CREATE TABLE sessions (
 CREATE UNIQUE INDEX sessions_by_key ON sessions (owner, session_id);
 CREATE INDEX sessions_by_activity ON sessions (owner, last_activity, session_id);
 CREATE INDEX sessions_running ON sessions (running_turn) WHERE running_turn IS NOT NULL;
+)sql",
+                                           R"sql(
+-- Only `turn` reads these two; they stand behind all that a history reads.
+ALTER TABLE messages ADD COLUMN events BLOB;            -- the turn's events (sessions/event_record.h)
+ALTER TABLE messages ADD COLUMN outcome TEXT;           -- JSON: how the turn came out
+-- Turn ids grow with time: the index grows at its end.
+CREATE INDEX messages_of_turn ON messages (turn_id) WHERE role = 'assistant';
+
+ALTER TABLE sessions ADD COLUMN running_place TEXT;     -- the answer that the running turn rewrites
+ALTER TABLE sessions ADD COLUMN running_number INTEGER; -- the number of its first event
+
+-- What an answer was before another turn continued it; its content is the beginning of what it is now.
+CREATE TABLE replaced_turns (
+    owner TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    turn_id TEXT NOT NULL,
+    place TEXT NOT NULL,            -- the timestamp of the answer
+    next_turn TEXT NOT NULL,        -- the turn that continued it
+    content_size INTEGER NOT NULL,  -- bytes
+    created_at TEXT NOT NULL,
+    blocks TEXT,
+    state TEXT NOT NULL,
+    model TEXT,
+    stop_reason TEXT,
+    input_tokens INTEGER,
+    cache_read_tokens INTEGER,
+    cache_write_tokens INTEGER,
+    output_tokens INTEGER,
+    reasoning_tokens INTEGER,
+    usage_estimated INTEGER,
+    cost_nano INTEGER,
+    events BLOB,
+    outcome TEXT
+);
+CREATE UNIQUE INDEX replaced_turns_by_key ON replaced_turns (owner, session_id, turn_id);
+
+CREATE TABLE idempotency (
+    owner TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,      -- of the request's body
+    session_id TEXT NOT NULL,
+    turn_id TEXT NOT NULL,
+    expires_at INTEGER NOT NULL     -- microseconds since 1970
+);
+CREATE UNIQUE INDEX idempotency_by_key ON idempotency (owner, key);
+CREATE INDEX idempotency_of_session ON idempotency (owner, session_id);
+CREATE INDEX idempotency_by_end ON idempotency (expires_at);
+
+-- Pieces of running turns, many to a row (sqlite_running_turns.h).
+CREATE TABLE checkpoints (
+    number INTEGER PRIMARY KEY,
+    pieces BLOB NOT NULL
+);
 )sql"};
 
 }  // namespace

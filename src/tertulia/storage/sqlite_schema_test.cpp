@@ -5,6 +5,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "tertulia/storage/sqlite_store.h"
+#include "tests/support/store_conformance.h"
 #include "tests/support/temporary_folder.h"
 
 namespace tertulia::storage {
@@ -89,6 +91,51 @@ TEST(SqliteSchema, a_step_that_fails_leaves_the_version_before_it) {
     EXPECT_FALSE(database.in_transaction());
     EXPECT_EQ(database.query_integer("PRAGMA user_version"), 0);
     EXPECT_EQ(database.query_integer("SELECT count(*) FROM sqlite_schema"), 1);
+}
+
+// What the first released version made, with a conversation in it.
+constexpr const char* version_1 = R"sql(
+CREATE TABLE messages (owner TEXT NOT NULL, session_id TEXT NOT NULL, timestamp TEXT NOT NULL, role TEXT NOT NULL,
+    content TEXT NOT NULL, created_at TEXT NOT NULL, blocks TEXT, turn_id TEXT NOT NULL, state TEXT NOT NULL,
+    model TEXT, stop_reason TEXT, input_tokens INTEGER, cache_read_tokens INTEGER, cache_write_tokens INTEGER,
+    output_tokens INTEGER, reasoning_tokens INTEGER, usage_estimated INTEGER, cost_nano INTEGER, metadata TEXT);
+CREATE UNIQUE INDEX messages_in_order ON messages (owner, session_id, timestamp);
+CREATE TABLE sessions (owner TEXT NOT NULL, session_id TEXT NOT NULL, message_count INTEGER NOT NULL,
+    last_timestamp TEXT NOT NULL, last_activity TEXT NOT NULL, first_words TEXT NOT NULL, model TEXT NOT NULL,
+    system TEXT NOT NULL, context_from TEXT NOT NULL, context_window INTEGER NOT NULL, running_turn TEXT);
+CREATE UNIQUE INDEX sessions_by_key ON sessions (owner, session_id);
+CREATE INDEX sessions_by_activity ON sessions (owner, last_activity, session_id);
+CREATE INDEX sessions_running ON sessions (running_turn) WHERE running_turn IS NOT NULL;
+PRAGMA application_id = 1415934580;
+PRAGMA user_version = 1;
+INSERT INTO messages (owner, session_id, timestamp, role, content, created_at, turn_id, state, model) VALUES
+    ('local', 's', '2024-11-22T10:30:01.000000Z', 'user', 'hello', 'x', 't1', 'completed', NULL),
+    ('local', 's', '2024-11-22T10:30:02.000000Z', 'assistant', 'hi', 'x', 't1', 'completed', 'a/b'),
+    ('local', 's', '2024-11-22T10:30:03.000000Z', 'user', 'more', 'x', 't2', 'completed', NULL);
+INSERT INTO sessions VALUES ('local', 's', 3, '2024-11-22T10:30:03.000000Z', 'x', 'hello', 'a/b', '', '', 0, 't2');
+)sql";
+
+TEST(SqliteSchema, a_file_of_the_first_version_keeps_its_sessions) {
+    const tests::TemporaryFolder folder;
+    const std::string path = folder / "a.db";
+    make(path).execute(version_1);
+    ASSERT_TRUE(check_schema(path));
+    const telemetry::Log silent(telemetry::Level::off, telemetry::Log::Form::json);
+    const auto store = SqliteStore::open({.path = path}, silent).value();
+    EXPECT_EQ(make(path).query_integer("PRAGMA user_version"), schema_version());
+    tests::StoreRunner runner;
+    const sessions::SessionKey key{"local", "s"};
+    const auto turn = runner.run(store->turn({key, "t1"})).value().value();
+    EXPECT_EQ(turn.question.content, "hello");
+    EXPECT_EQ(turn.answer.value().content, "hi");
+    EXPECT_EQ(turn.answer->events, "");
+    EXPECT_FALSE(turn.answer->outcome);
+    EXPECT_EQ(runner.run(store->next_turn({key, "t1"})).value(), "t2");
+    EXPECT_FALSE(runner.run(store->turn({key, "t2"})).value().value().answer);
+    EXPECT_EQ(runner.run(store->close_interrupted(0)).value(), 1);
+    const auto lost = runner.run(store->turn({key, "t2"})).value().value();
+    EXPECT_EQ(lost.answer.value().state, sessions::TurnState::interrupted);
+    EXPECT_EQ(lost.answer->model, "a/b");
 }
 
 TEST(SqliteDatabase, its_first_error_sticks_until_it_is_taken) {

@@ -127,8 +127,8 @@ async::Task<Result<std::vector<sessions::StoredMessage>>> SqliteStore::older(ses
         });
 }
 
-async::Task<Result<void>> SqliteStore::begin_turn(sessions::TurnStart start) {
-    return parts_->writer->write<void>(
+async::Task<Result<std::int64_t>> SqliteStore::begin_turn(sessions::TurnStart start) {
+    return parts_->writer->write<std::int64_t>(
         [start = std::move(start)](SqliteWrites& writes) { return writes.begin_turn(start); });
 }
 
@@ -136,9 +136,33 @@ async::Task<Result<void>> SqliteStore::end_turn(sessions::TurnEnd end) {
     return parts_->writer->write<void>([end = std::move(end)](SqliteWrites& writes) { return writes.end_turn(end); });
 }
 
+async::Task<Result<void>> SqliteStore::checkpoint(std::vector<sessions::TurnCheckpoint> pieces) {
+    return parts_->writer->write<void>(
+        [pieces = std::move(pieces)](SqliteWrites& writes) { return writes.checkpoint(pieces); });
+}
+
 async::Task<Result<std::int64_t>> SqliteStore::close_interrupted(std::int64_t now_us) {
     return parts_->writer->write<std::int64_t>(
         [now_us](SqliteWrites& writes) { return writes.close_interrupted(now_us); });
+}
+
+async::Task<Result<std::optional<sessions::StoredTurn>>> SqliteStore::turn(sessions::TurnName name) {
+    return parts_->readers->read<std::optional<sessions::StoredTurn>>(
+        [name = std::move(name)](SqliteReader& reader) { return reader.turn(name); });
+}
+
+async::Task<Result<std::string>> SqliteStore::next_turn(sessions::TurnName after) {
+    return parts_->readers->read<std::string>(
+        [after = std::move(after)](SqliteReader& reader) { return reader.next_turn(after); });
+}
+
+async::Task<Result<std::optional<sessions::IdempotencyRecord>>> SqliteStore::idempotency(std::string owner,
+                                                                                         std::string key,
+                                                                                         std::int64_t now_us) {
+    return parts_->readers->read<std::optional<sessions::IdempotencyRecord>>(
+        [owner = std::move(owner), key = std::move(key), now_us](SqliteReader& reader) {
+            return reader.idempotency(owner, key, now_us);
+        });
 }
 
 async::Task<Result<std::optional<sessions::MessagePage>>> SqliteStore::messages(sessions::SessionKey key,

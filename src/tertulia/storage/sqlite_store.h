@@ -36,9 +36,15 @@ class SqliteStore final : public sessions::SessionStore {
     async::Task<base::Result<std::vector<sessions::StoredMessage>>> older(sessions::SessionKey key, std::string before,
                                                                           std::int64_t max_messages,
                                                                           std::int64_t max_bytes) override;
-    async::Task<base::Result<void>> begin_turn(sessions::TurnStart start) override;
+    async::Task<base::Result<std::int64_t>> begin_turn(sessions::TurnStart start) override;
     async::Task<base::Result<void>> end_turn(sessions::TurnEnd end) override;
+    async::Task<base::Result<void>> checkpoint(std::vector<sessions::TurnCheckpoint> pieces) override;
     async::Task<base::Result<std::int64_t>> close_interrupted(std::int64_t now_us) override;
+    async::Task<base::Result<std::optional<sessions::StoredTurn>>> turn(sessions::TurnName name) override;
+    async::Task<base::Result<std::string>> next_turn(sessions::TurnName after) override;
+    async::Task<base::Result<std::optional<sessions::IdempotencyRecord>>> idempotency(std::string owner,
+                                                                                      std::string key,
+                                                                                      std::int64_t now_us) override;
     async::Task<base::Result<std::optional<sessions::MessagePage>>> messages(sessions::SessionKey key,
                                                                              sessions::MessageQuery query) override;
     async::Task<base::Result<sessions::SessionPage>> sessions(std::string owner, std::int64_t limit,

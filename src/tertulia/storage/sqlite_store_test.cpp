@@ -11,6 +11,9 @@
 #include <future>
 
 #include "tertulia/async/spawn.h"
+#include "tertulia/sessions/event_record.h"
+#include "tertulia/sessions/stored_answer.h"
+#include "tertulia/sessions/turn_checkpoint.h"
 #include "tertulia/storage/sqlite_database.h"
 #include "tests/support/store_conformance.h"
 #include "tests/support/temporary_folder.h"
@@ -22,9 +25,34 @@ using base::Errc;
 using storage::SqliteDatabase;
 using storage::SqliteOptions;
 using storage::SqliteStore;
+using testing::ElementsAre;
+using testing::Gt;
 using testing::HasSubstr;
 
 constexpr std::int64_t no_limit = 1 << 30;
+
+// A turn's checkpoints: its start, then one text event each.
+class Pieces {
+  public:
+    Pieces(std::string session, std::string turn)
+        : turn_(std::make_shared<const sessions::TurnName>(
+              sessions::TurnName{{"local", std::move(session)}, std::move(turn)})) {}
+
+    sessions::TurnCheckpoint next(std::string_view text) {
+        if (events_.last_number() == 0) events_.add({.kind = sessions::EventKind::started, .number = 1});
+        events_.add({.kind = sessions::EventKind::text,
+                     .number = events_.last_number() + 1,
+                     .text_size = static_cast<std::uint32_t>(text.size())});
+        const std::string_view record =
+            std::string_view(events_.bytes()).substr(std::exchange(done_, events_.bytes().size()));
+        return {.turn = turn_, .data = sessions::TurnRemains::piece("fake/model", "fake", 0, record, text)};
+    }
+
+  private:
+    std::shared_ptr<const sessions::TurnName> turn_;
+    sessions::EventRecord events_;
+    std::size_t done_ = 0;
+};
 
 class SqliteStoreTest : public testing::Test {
   protected:
@@ -34,6 +62,16 @@ class SqliteStoreTest : public testing::Test {
     }
     SqliteDatabase plain(SqliteDatabase::Mode mode = SqliteDatabase::Mode::read_only) {
         return std::move(SqliteDatabase::open(path, mode, 5000).value());
+    }
+    // A store on what a crash would have left at this moment: the database and its log, nothing tidied up.
+    std::unique_ptr<SqliteStore> crash(const std::string& from) {
+        std::filesystem::remove(copy + "-shm");
+        for (const std::string suffix : {"", "-wal"})
+            std::filesystem::copy_file(from + suffix, copy + suffix, std::filesystem::copy_options::overwrite_existing);
+        return std::move(SqliteStore::open({.path = copy}, silent).value());
+    }
+    SqliteDatabase plain_copy() {
+        return std::move(SqliteDatabase::open(copy, SqliteDatabase::Mode::read_only, 5000).value());
     }
     template <class T>
     T run(async::Task<T> task) {
@@ -56,6 +94,7 @@ class SqliteStoreTest : public testing::Test {
     const telemetry::Log silent{telemetry::Level::off, telemetry::Log::Form::json};
     TemporaryFolder folder;
     const std::string path = folder / "deep/er/tertulia.db";
+    const std::string copy = folder / "copy.db";
     StoreRunner runner;
 };
 
@@ -72,14 +111,168 @@ TEST_F(SqliteStoreTest, what_was_written_is_there_after_reopening) {
 TEST_F(SqliteStoreTest, what_was_acknowledged_is_in_the_files_at_that_moment) {
     auto store = open();
     ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1), "hello"))));
-    // As after a crash: the database and its log, nothing tidied up.
-    const std::string copy = folder / "copy.db";
-    std::filesystem::copy_file(path, copy);
-    std::filesystem::copy_file(path + "-wal", copy + "-wal");
-    const auto other = SqliteStore::open({.path = copy}, silent);
-    ASSERT_TRUE(other) << other.error().message;
-    EXPECT_EQ(run((*other)->open({"local", "s"}, 9, no_limit)).value().value().newest.at(0).content, "hello");
-    EXPECT_EQ(run((*other)->close_interrupted(0)).value(), 1);
+    const auto other = crash(path);
+    EXPECT_EQ(run(other->open({"local", "s"}, 9, no_limit)).value().value().newest.at(0).content, "hello");
+    EXPECT_EQ(run(other->close_interrupted(0)).value(), 1);
+}
+
+TEST_F(SqliteStoreTest, what_was_checkpointed_is_the_answer_after_a_crash) {
+    auto store = open();
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1)))));
+    Pieces pieces("s", "t1");
+    ASSERT_TRUE(run(store->checkpoint({pieces.next("Hel")})));
+    ASSERT_TRUE(run(store->checkpoint({pieces.next("l"), pieces.next("o")})));
+    auto after = crash(path);
+    EXPECT_EQ(run(after->close_interrupted(0)).value(), 1);
+    const auto answer = run(after->turn({{"local", "s"}, "t1"})).value().value().answer.value();
+    EXPECT_EQ(answer.content, "Hello");
+    EXPECT_EQ(answer.state, sessions::TurnState::interrupted);
+    EXPECT_EQ(answer.model, "fake/model");
+    const auto events = sessions::restore_events(answer);
+    EXPECT_EQ(events.bytes, "Hello");
+    std::vector<std::uint32_t> numbers;
+    sessions::EventEntry entry;
+    for (sessions::EventCursor cursor; cursor.next(events.record, entry);) numbers.push_back(entry.number);
+    EXPECT_THAT(numbers, ElementsAre(1, 2, 3, 4, Gt(sessions::first_reserved_numbers)));
+    EXPECT_EQ(plain_copy().query_integer("SELECT count(*) FROM checkpoints"), 0);
+    EXPECT_EQ(run(after->close_interrupted(0)).value(), 0);
+    after.reset();
+    // The end comes in the place of what was checkpointed.
+    ASSERT_TRUE(run(store->end_turn(end_of("s", "t1", at(2), "Hello, world"))));
+    EXPECT_EQ(plain().query_integer("SELECT count(*) FROM checkpoints"), 0);
+    EXPECT_EQ(run(crash(path)->close_interrupted(0)).value(), 0);
+}
+
+TEST_F(SqliteStoreTest, many_turns_are_checkpointed_together) {
+    auto store = open();
+    constexpr int count = 60;
+    std::vector<Pieces> turns;
+    std::vector<std::string> expected(count);
+    for (int i = 0; i < count; ++i) {
+        const std::string session = "s" + std::to_string(i);
+        ASSERT_TRUE(run(store->begin_turn(start_of(session, "t", at(1)))));
+        turns.emplace_back(session, "t");
+    }
+    for (int round = 0; round < 10; ++round) {
+        std::vector<sessions::TurnCheckpoint> pieces;
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::string text = fmt::format("{}:{} ", i, round);
+            pieces.push_back(turns[i].next(text));
+            expected[i] += text;
+        }
+        ASSERT_TRUE(run(store->checkpoint(std::move(pieces))));
+        // Some end meanwhile; of those nothing comes back.
+        const std::string ended = "s" + std::to_string(round);
+        ASSERT_TRUE(run(store->end_turn(end_of(ended, "t", at(2), "whole"))));
+    }
+    for (std::size_t i = 0; i < 10; ++i) expected[i] = "whole";
+    EXPECT_EQ(plain().query_integer("SELECT count(*) FROM checkpoints"), 10);
+    const auto after = crash(path);
+    EXPECT_EQ(run(after->close_interrupted(0)).value(), count - 10);
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::string session = "s" + std::to_string(i);
+        const auto turn = run(after->turn({{"local", session}, "t"})).value().value();
+        EXPECT_EQ(turn.answer.value().content, expected[i]);
+    }
+}
+
+TEST_F(SqliteStoreTest, a_lost_turn_is_closed_with_its_checkpoints_by_the_next_one) {
+    auto store = open();
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1)))));
+    Pieces pieces("s", "t1");
+    ASSERT_TRUE(run(store->checkpoint({pieces.next("Hel")})));
+    EXPECT_EQ(run(store->begin_turn(start_of("s", "t2", at(5)))).value(), 3);
+    EXPECT_EQ(run(store->turn({{"local", "s"}, "t1"})).value().value().answer.value().content, "Hel");
+    EXPECT_EQ(plain().query_integer("SELECT count(*) FROM checkpoints"), 0);
+    EXPECT_TRUE(run(store->checkpoint({pieces.next("lo")})));
+    EXPECT_EQ(plain().query_integer("SELECT count(*) FROM checkpoints"), 0);
+}
+
+TEST_F(SqliteStoreTest, a_continuation_that_crashed_goes_on_from_what_it_continued) {
+    auto store = open();
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1)))));
+    const auto first = failed_end_of("s", "t1", at(2), "Hel");
+    ASSERT_TRUE(run(store->end_turn(first)));
+    ASSERT_TRUE(run(store->begin_turn(rewrite_of("s", "t2", at(2), at(3)))));
+    Pieces pieces("s", "t2");
+    ASSERT_TRUE(run(store->checkpoint({pieces.next("lo")})));
+    const auto after = crash(path);
+    EXPECT_EQ(run(after->close_interrupted(0)).value(), 1);
+    const auto answer = run(after->turn({{"local", "s"}, "t2"})).value().value().answer.value();
+    EXPECT_EQ(answer.content, "Hello");
+    EXPECT_EQ(answer.timestamp, at(2));
+    EXPECT_EQ(answer.outcome.value().continues, "t1");
+    EXPECT_EQ(run(after->turn({{"local", "s"}, "t1"})).value().value().answer, first.message);
+    EXPECT_EQ(run(after->next_turn({{"local", "s"}, "t1"})).value(), "t2");
+    EXPECT_EQ(run(after->open({"local", "s"}, 9, no_limit)).value().value().header.message_count, 2);
+}
+
+TEST_F(SqliteStoreTest, a_removed_session_takes_its_checkpoints_with_it) {
+    auto store = open();
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1)))));
+    Pieces pieces("s", "t1");
+    ASSERT_TRUE(run(store->checkpoint({pieces.next("secret")})));
+    EXPECT_EQ(plain().query_integer("SELECT count(*) FROM checkpoints"), 1);
+    EXPECT_TRUE(run(store->remove({"local", "s"})).value());
+    for (const char* table : {"checkpoints", "messages", "sessions", "replaced_turns", "idempotency"})
+        EXPECT_EQ(plain().query_integer(fmt::format("SELECT count(*) FROM {}", table).c_str()), 0) << table;
+    EXPECT_TRUE(run(store->checkpoint({pieces.next("more")})));
+    EXPECT_EQ(plain().query_integer("SELECT count(*) FROM checkpoints"), 0);
+}
+
+TEST_F(SqliteStoreTest, checkpoints_that_a_full_disk_refused_can_be_tried_again) {
+    auto store = open({.max_pages = 64});
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1)))));
+    ASSERT_TRUE(run(store->begin_turn(start_of("large", "t", at(1), std::string(150'000, 'x')))));
+    Pieces pieces("s", "t1");
+    ASSERT_TRUE(run(store->checkpoint({pieces.next("a")})));
+    const auto second = pieces.next(std::string(100'000, 'b'));
+    const auto refused = run(store->checkpoint({second}));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::unavailable);
+    EXPECT_TRUE(run(store->remove({"local", "large"})).value());
+    ASSERT_TRUE(run(store->checkpoint({second})));
+    ASSERT_TRUE(run(store->checkpoint({pieces.next("c")})));
+    const auto after = crash(path);
+    EXPECT_EQ(run(after->close_interrupted(0)).value(), 1);
+    EXPECT_EQ(run(after->turn({{"local", "s"}, "t1"})).value().value().answer.value().content,
+              "a" + std::string(100'000, 'b') + "c");
+}
+
+TEST_F(SqliteStoreTest, checkpoints_that_somebody_has_spoilt_are_left_out) {
+    auto store = open();
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1)))));
+    Pieces pieces("s", "t1");
+    ASSERT_TRUE(run(store->checkpoint({pieces.next("a")})));
+    ASSERT_TRUE(run(store->checkpoint({pieces.next("b")})));
+    ASSERT_TRUE(run(store->checkpoint({pieces.next("c")})));
+    plain(SqliteDatabase::Mode::read_write).execute("UPDATE checkpoints SET pieces = x'0102' WHERE number = 2");
+    const auto after = crash(path);
+    EXPECT_EQ(run(after->close_interrupted(0)).value(), 1);
+    EXPECT_EQ(run(after->turn({{"local", "s"}, "t1"})).value().value().answer.value().content, "a");
+}
+
+TEST_F(SqliteStoreTest, keys_that_have_expired_are_removed_with_new_ones) {
+    auto store = open();
+    const auto begin_with_key = [&](int number, std::int64_t expires_us) {
+        auto start = start_of("s" + std::to_string(number), "t", at(number));
+        start.idempotency = {.key = "k" + std::to_string(number),
+                             .fingerprint = "f",
+                             .session_id = start.key.session_id,
+                             .turn_id = "t",
+                             .expires_us = expires_us};
+        ASSERT_TRUE(run(store->begin_turn(start)));
+    };
+    constexpr std::int64_t second_us = 1'000'000, first_us = 1'732'271'400 * second_us;  // at(0)
+    for (int i = 0; i < 10; ++i) begin_with_key(i, first_us + (i + 20) * second_us);
+    const auto count = [&] { return plain().query_integer("SELECT count(*) FROM idempotency"); };
+    EXPECT_EQ(count(), 10);
+    begin_with_key(21, first_us + 100 * second_us);  // two have expired, one more
+    EXPECT_EQ(count(), 9);
+    begin_with_key(50, first_us + 100 * second_us);
+    EXPECT_EQ(count(), 6);
+    begin_with_key(51, first_us + 100 * second_us);
+    EXPECT_EQ(count(), 3);
 }
 
 TEST_F(SqliteStoreTest, a_conversation_can_be_read_with_plain_sqlite) {
@@ -162,7 +355,7 @@ TEST_F(SqliteStoreTest, a_full_disk_is_unavailable_and_loses_nothing_acknowledge
 TEST_F(SqliteStoreTest, a_full_disk_fails_the_group_that_met_it_and_no_other) {
     auto store = open({.max_pages = 64});
     const std::string large(20'000, 'x');
-    std::vector<std::future<base::Result<void>>> results;
+    std::vector<std::future<base::Result<std::int64_t>>> results;
     for (int i = 0; i < 60; ++i)
         results.push_back(begin(store->begin_turn(start_of("s" + std::to_string(i), "t", at(i), large))));
     std::int64_t acknowledged = 0;
@@ -191,7 +384,7 @@ TEST_F(SqliteStoreTest, what_waits_together_is_committed_together) {
     SqliteDatabase other = plain(SqliteDatabase::Mode::read_write);
     other.execute("BEGIN IMMEDIATE");
     // The first one waits for the lock; the others gather behind it.
-    std::vector<std::future<base::Result<void>>> results;
+    std::vector<std::future<base::Result<std::int64_t>>> results;
     for (int i = 0; i < 200; ++i)
         results.push_back(begin(store->begin_turn(start_of("s" + std::to_string(i), "t", at(1)))));
     runner.run([]() -> async::Task<bool> { co_return true; }());  // all of them are queued by now
@@ -226,7 +419,7 @@ TEST_F(SqliteStoreTest, a_failing_statement_does_not_spoil_its_group) {
             "BEGIN SELECT RAISE(ABORT, 'refused'); END");
     SqliteDatabase other = plain(SqliteDatabase::Mode::read_write);
     other.execute("BEGIN IMMEDIATE");
-    std::vector<std::future<base::Result<void>>> results;
+    std::vector<std::future<base::Result<std::int64_t>>> results;
     for (int i = 0; i < 5; ++i)
         results.push_back(
             begin(store->begin_turn(start_of("s" + std::to_string(i), "t", at(1), i == 2 ? "bad" : "good"))));

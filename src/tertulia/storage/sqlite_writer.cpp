@@ -81,9 +81,11 @@ void SqliteWriter::commit(Batch batch) {
         if (database_.failed()) break;
         job->run(writes_);
     }
+    writes_.before_commit();
     commit_.run();
     const std::optional<SqliteError> error = database_.take_error();
     if (!error) {
+        writes_.committed();
         commits_.fetch_add(1, std::memory_order_relaxed);
         for (const auto& job : batch) job->finish(nullptr);
         checkpointer_.written(log_pages_);
@@ -92,6 +94,7 @@ void SqliteWriter::commit(Batch batch) {
     // Some errors have rolled back already.
     if (database_.in_transaction()) database_.execute("ROLLBACK");
     database_.take_error();
+    writes_.rolled_back();
     if (batch.size() > 1 && error->is_about_statement()) {
         for (std::size_t i = 0; i < batch.size(); ++i) commit(batch.subspan(i, 1));
         return;

@@ -1,0 +1,52 @@
+// All turns of one session, as they happen.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tertulia/base/clock.h"
+#include "tertulia/base/error.h"
+#include "tertulia/sessions/store.h"
+#include "tertulia/sessions/turn_logs.h"
+#include "tertulia/sessions/turn_reader.h"
+
+namespace tertulia::sessions {
+
+class SessionService;
+
+/// One reader's place in a session: it reads turn after turn, from memory while they are there and else from the store,
+/// so that a slow reader costs nothing but its place. Turns that never started are passed over. One per worker.
+class SessionFeed {
+  public:
+    SessionFeed(SessionService& service, TurnLogs& logs, SessionStore& store, async::Executor executor, SessionKey key);
+    ~SessionFeed();
+    SessionFeed(SessionFeed&& other) noexcept;
+    SessionFeed& operator=(SessionFeed&&) = delete;
+
+    /// Begins with the running turn's first event or, where none runs, with the next turn.
+    void from_now();
+    /// Begins right after this event, in whatever turn it was. `not_found`: there is no such turn.
+    async::Task<base::Result<void>> from(std::string turn_id, std::uint32_t number);
+
+    /// Waits for more events, all of one turn (`reader()`'s); false: none came by the deadline. An error: the store's.
+    async::Task<base::Result<bool>> next(EventBatch& batch, base::Deadline deadline);
+    /// The turn of the last batch.
+    const TurnReader& reader() const { return *reader_; }
+
+  private:
+    async::Task<base::Result<bool>> find_turn(base::Deadline deadline);
+
+    SessionService& service_;
+    TurnLogs& logs_;
+    SessionStore& store_;
+    async::Executor executor_;
+    SessionKey key_;
+    std::shared_ptr<async::Waiter> waiter_;
+    std::optional<TurnReader> reader_;
+    bool is_read_ = true;  // reader_ has given all it had
+    std::string last_;     // the turn before the one that is looked for; empty: none that we know of
+};
+
+}  // namespace tertulia::sessions

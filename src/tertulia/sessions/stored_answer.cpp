@@ -1,0 +1,224 @@
+#include "tertulia/sessions/stored_answer.h"
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+
+namespace tertulia::sessions {
+namespace {
+
+using Step = chat::AnswerEvents::Kind;
+
+std::optional<Step> step_of(EventKind kind) {
+    switch (kind) {
+        case EventKind::text:
+            return Step::text;
+        case EventKind::refusal:
+            return Step::refusal;
+        case EventKind::thinking:
+            return Step::thinking;
+        case EventKind::tool_call:
+            return Step::tool_call;
+        case EventKind::tool_arguments:
+            return Step::tool_arguments;
+        case EventKind::signature:
+            return Step::signature;
+        case EventKind::native:
+            return Step::native;
+        case EventKind::restart:
+            return Step::restart;
+        default:
+            return std::nullopt;
+    }
+}
+
+// Adds blocks after others; text that goes on goes on in the same block.
+void append_blocks(std::vector<chat::ContentBlock>& blocks, std::vector<chat::ContentBlock> more) {
+    auto next = more.begin();
+    if (next != more.end() && !blocks.empty())
+        if (auto* last = std::get_if<chat::Text>(&blocks.back()))
+            if (const auto* first = std::get_if<chat::Text>(&*next)) {
+                last->text += first->text;
+                ++next;
+            }
+    std::move(next, more.end(), std::back_inserter(blocks));
+}
+
+// Which kind of block an event's text belongs to.
+enum class Part : std::uint8_t { text, thinking, tool };
+
+std::optional<Part> part_of(EventKind kind) {
+    switch (kind) {
+        case EventKind::text:
+        case EventKind::refusal:
+            return Part::text;
+        case EventKind::thinking:
+            return Part::thinking;
+        case EventKind::tool_call:
+        case EventKind::tool_arguments:
+            return Part::tool;
+        default:
+            return std::nullopt;
+    }
+}
+
+// One block of the record, and how much of a stored block's text its events carry.
+struct Piece {
+    Part part;
+    std::uint32_t block;
+    std::size_t size = 0;
+    std::string_view rest;                 // the text not yet given out
+    const chat::ToolCall* call = nullptr;  // of a tool call
+};
+
+// The piece that an event belongs to; made as MessageBuilder makes its blocks.
+std::size_t piece_of(std::vector<Piece>& pieces, const EventEntry& entry, Part part) {
+    if (entry.kind != EventKind::tool_call)
+        for (std::size_t i = pieces.size(); i-- > 0;)
+            if (pieces[i].part == part && pieces[i].block == entry.block) return i;
+    pieces.push_back({.part = part, .block = entry.block, .rest = {}});
+    return pieces.size() - 1;
+}
+
+// The text of a block that events of `part` carried; nothing where none did.
+std::optional<std::string_view> carried_text(const chat::ContentBlock& block, Part part) {
+    const auto* text = std::get_if<chat::Text>(&block);
+    if (part == Part::text && text) return text->text;
+    const auto* thinking = std::get_if<chat::Thinking>(&block);
+    if (part == Part::thinking && thinking && !thinking->text.empty()) return thinking->text;
+    const auto* call = std::get_if<chat::ToolCall>(&block);
+    if (part == Part::tool && call) return call->arguments;
+    return std::nullopt;
+}
+
+// The last blocks of the answer are this record's; earlier ones belong to the answer that it continues. Of a block that
+// both share, the end is this record's. False: they do not fit.
+bool match(std::vector<Piece>& pieces, const std::vector<chat::ContentBlock>& blocks) {
+    for (const Part part : {Part::text, Part::thinking, Part::tool}) {
+        auto block = blocks.rbegin();
+        for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) {
+            // Events without any text make no block that is kept.
+            if (piece->part != part || (piece->size == 0 && part != Part::tool)) continue;
+            std::optional<std::string_view> text;
+            while (block != blocks.rend() && !(text = carried_text(*block, part))) ++block;
+            if (!text || text->size() < piece->size) return false;
+            piece->rest = text->substr(text->size() - piece->size);
+            piece->call = std::get_if<chat::ToolCall>(&*block);
+            ++block;
+        }
+    }
+    return true;
+}
+
+// The whole text in the place of the first event that carried any, where events and answer do not fit.
+RestoredEvents whole_text(const StoredMessage& answer) {
+    EventRecord record;
+    bool given = answer.content.empty();
+    std::uint32_t last = 0;
+    EventEntry entry;
+    const auto give = [&](std::uint32_t number) {
+        record.add({.kind = EventKind::text,
+                    .number = number,
+                    .text_size = static_cast<std::uint32_t>(answer.content.size())});
+        given = true;
+    };
+    for (EventCursor cursor; cursor.next(answer.events, entry); last = entry.number) {
+        const bool carries = part_of(entry.kind) || entry.kind == EventKind::text_replaced;
+        if (carries && !given) give(entry.number);
+        if (carries) continue;
+        if (entry.kind == EventKind::ended && !given && entry.number > last + 1) give(last + 1);
+        record.add(entry);
+    }
+    return {std::move(record).take(), answer.content};
+}
+
+}  // namespace
+
+std::vector<chat::ContentBlock> blocks_of(const StoredMessage& answer) {
+    if (!answer.blocks.empty() || answer.content.empty()) return answer.blocks;
+    return {chat::Text{answer.content}};
+}
+
+chat::Answer fold_answer(std::string_view record, std::string_view bytes, std::string_view maker,
+                         const StoredMessage* before) {
+    std::vector<chat::ContentBlock> earlier;
+    if (before) earlier = blocks_of(*before);
+    chat::MessageBuilder builder(maker);
+    EventCursor cursor;
+    EventEntry entry;
+    while (cursor.next(record, entry)) {
+        const std::string_view text = bytes.substr(0, entry.text_size);
+        bytes.remove_prefix(text.size());
+        const std::string_view extra = bytes.substr(0, entry.extra_size);
+        bytes.remove_prefix(extra.size());
+        if (const auto step = step_of(entry.kind)) {
+            builder.add(*step, entry.block, text, extra);
+        } else if (entry.kind == EventKind::text_replaced) {
+            builder = chat::MessageBuilder(maker);
+            if (!before || before->content != text) earlier = {chat::Text{std::string(text)}};
+        }
+    }
+    chat::Answer answer = std::move(builder).finish();
+    append_blocks(earlier, std::move(answer.blocks));
+    answer.blocks = std::move(earlier);
+    return answer;
+}
+
+EventRecord shown_events(std::string_view record) {
+    std::uint32_t void_up_to = 0, last = 0;
+    EventEntry entry;
+    for (EventCursor look; look.next(record, entry); last = std::max(last, entry.number))
+        if (entry.kind == EventKind::restart || entry.kind == EventKind::text_replaced) void_up_to = last;
+    EventRecord shown;
+    for (EventCursor cursor; cursor.next(record, entry);) {
+        const bool is_part = part_of(entry.kind) || entry.kind == EventKind::text_replaced;
+        if (is_shown(entry.kind) && !(is_part && entry.number <= void_up_to)) shown.add(entry);
+    }
+    return shown;
+}
+
+RestoredEvents restore_events(const StoredMessage& answer) {
+    const std::vector<chat::ContentBlock> blocks = blocks_of(answer);
+    std::vector<Piece> pieces;
+    EventEntry entry;
+    std::size_t text_size = 0;
+    for (EventCursor cursor; cursor.next(answer.events, entry);) {
+        if (entry.kind == EventKind::text_replaced) text_size += entry.text_size;
+        const auto part = part_of(entry.kind);
+        if (!part) continue;
+        Piece& piece = pieces[piece_of(pieces, entry, *part)];
+        if (entry.kind != EventKind::tool_call) piece.size += entry.text_size;
+        if (*part == Part::text) text_size += entry.text_size;
+    }
+    if (text_size != answer.content.size() || !match(pieces, blocks)) return whole_text(answer);
+
+    RestoredEvents restored{answer.events, {}};
+    restored.bytes.reserve(text_size);
+    // The pieces begin in the same order again: of two with one number, the later one does not have the earlier's
+    // events.
+    std::size_t begun = 0;
+    const auto piece_now = [&](Part part) -> Piece& {
+        if (entry.kind != EventKind::tool_call)
+            for (std::size_t i = begun; i-- > 0;)
+                if (pieces[i].part == part && pieces[i].block == entry.block) return pieces[i];
+        return pieces[begun++];
+    };
+    for (EventCursor cursor; cursor.next(answer.events, entry);) {
+        const auto part = part_of(entry.kind);
+        if (entry.kind == EventKind::text_replaced) restored.bytes.append(answer.content, 0, entry.text_size);
+        if (!part) continue;
+        Piece& piece = piece_now(*part);
+        if (entry.kind == EventKind::tool_call) {
+            if (piece.call->name.size() != entry.text_size || piece.call->id.size() != entry.extra_size)
+                return whole_text(answer);
+            restored.bytes += piece.call->name;
+            restored.bytes += piece.call->id;
+        } else {
+            restored.bytes += piece.rest.substr(0, entry.text_size);
+            piece.rest.remove_prefix(std::min<std::size_t>(entry.text_size, piece.rest.size()));
+        }
+    }
+    return restored;
+}
+
+}  // namespace tertulia::sessions

@@ -1,0 +1,40 @@
+// What is kept of a turn while it runs, for the case of a crash.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "tertulia/sessions/store.h"
+
+namespace tertulia::sessions {
+
+/// Event numbers that a turn may use without having reserved them: its start alone reserves these.
+constexpr std::uint32_t first_reserved_numbers = 10'000;
+
+/// The pieces of one turn, put together. Value.
+struct TurnRemains {
+    std::string model;
+    /// The provider kind that thinking and native blocks belong to.
+    std::string maker;
+    /// No event that anybody saw has a greater number.
+    std::uint32_t reserved = first_reserved_numbers;
+    /// The events (event_record.h), and their texts.
+    std::string record;
+    std::string bytes;
+
+    /// As one piece, in `TurnCheckpoint::data`'s form.
+    static std::string piece(std::string_view model, std::string_view maker, std::uint32_t reserved,
+                             std::string_view record, std::string_view bytes);
+    /// Adds what follows. False: it is no piece, and nothing was added.
+    bool add(std::string_view piece);
+};
+
+/// Fills in what an interrupted answer holds: text, blocks, model, and the events as far as they were kept, then the
+/// terminal one, whose number is beyond all that anybody saw. `remains`: nullptr where nothing was kept; then
+/// `first_number` is that of `turn.started`. `before`: the answer that the turn was rewriting, or nullptr; its content
+/// stays the beginning. Pure.
+void fill_interrupted(StoredMessage& answer, const TurnRemains* remains, std::uint32_t first_number,
+                      const StoredMessage* before);
+
+}  // namespace tertulia::sessions

@@ -1,0 +1,121 @@
+#include "tertulia/sessions/turn_logs.h"
+
+#include <algorithm>
+
+namespace tertulia::sessions {
+
+TurnLogs::TurnLogs(Settings settings, const base::Clock& clock)
+    : settings_(settings), clock_(clock), memory_(std::make_shared<std::atomic<std::int64_t>>(0)) {}
+
+base::Result<std::shared_ptr<TurnLog>> TurnLogs::make(std::shared_ptr<const TurnName> name) {
+    sweep();
+    auto log = std::make_shared<TurnLog>(name, memory_);
+    const std::lock_guard lock(mutex_);
+    while (bytes() >= settings_.max_bytes && !ended_.empty()) drop_oldest();
+    if (bytes() >= settings_.max_bytes) {
+        auto error =
+            base::fail(base::Errc::unavailable, "Too many answers are being given at once; try again in a moment.");
+        error.error().retry_after = base::Milliseconds(1000);
+        return error;
+    }
+    by_turn_.emplace(name->turn_id, log);
+    return log;
+}
+
+std::shared_ptr<TurnLog> TurnLogs::find(const TurnName& name) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = by_turn_.find(name.turn_id);
+    return found != by_turn_.end() && found->second->name().key == name.key ? found->second : nullptr;
+}
+
+void TurnLogs::started(const std::shared_ptr<TurnLog>& log) {
+    const std::lock_guard lock(mutex_);
+    Line& line = lines_[line_name(log->name().key)];
+    line.started.push_back(log);
+    for (const auto& waiter : line.waiters) waiter->wake();
+}
+
+void TurnLogs::ended(const std::shared_ptr<TurnLog>& log) {
+    const std::lock_guard lock(mutex_);
+    const auto result = log->result();
+    const auto bytes = static_cast<std::int64_t>(sizeof(TurnLog) + 1024 + (result ? 2 * result->message.size() : 0));
+    ended_.push_back({clock_.steady(), log, bytes});
+    ended_bytes_ += bytes;
+    while (ended_bytes_ > settings_.max_bytes / 4 && !ended_.empty()) drop_oldest();
+}
+
+void TurnLogs::forget(const SessionKey& key) {
+    const std::lock_guard lock(mutex_);
+    for (Ended& ended : ended_) {
+        if (ended.log->name().key != key) continue;
+        by_turn_.erase(ended.log->name().turn_id);
+        ended_bytes_ -= ended.bytes;
+        ended.log = nullptr;
+    }
+    std::erase_if(ended_, [](const Ended& ended) { return !ended.log; });
+    const std::string name = line_name(key);
+    if (const auto line = lines_.find(name); line != lines_.end()) {
+        std::erase_if(line->second.started, [](const auto& log) { return log->result() != nullptr; });
+        drop_line_if_empty(name);
+    }
+}
+
+void TurnLogs::sweep() {
+    const base::SteadyTime now = clock_.steady();
+    const std::lock_guard lock(mutex_);
+    while (!ended_.empty() && ended_.front().at + settings_.keep <= now) drop_oldest();
+}
+
+// Of a session's logs the oldest end first, so that it is found at the front of its line.
+void TurnLogs::drop_oldest() {
+    const std::shared_ptr<TurnLog> log = std::move(ended_.front().log);
+    ended_bytes_ -= ended_.front().bytes;
+    ended_.pop_front();
+    by_turn_.erase(log->name().turn_id);
+    const std::string name = line_name(log->name().key);
+    const auto line = lines_.find(name);
+    if (line == lines_.end()) return;
+    std::erase(line->second.started, log);
+    drop_line_if_empty(name);
+}
+
+void TurnLogs::drop_line_if_empty(const std::string& name) {
+    const auto line = lines_.find(name);
+    if (line != lines_.end() && line->second.started.empty() && line->second.waiters.empty()) lines_.erase(line);
+}
+
+std::shared_ptr<TurnLog> TurnLogs::newest(const SessionKey& key) const {
+    const std::lock_guard lock(mutex_);
+    const auto line = lines_.find(line_name(key));
+    return line == lines_.end() || line->second.started.empty() ? nullptr : line->second.started.back();
+}
+
+std::optional<std::shared_ptr<TurnLog>> TurnLogs::next(const SessionKey& key, const std::string& turn_id) const {
+    const std::lock_guard lock(mutex_);
+    const auto line = lines_.find(line_name(key));
+    if (line == lines_.end()) return turn_id.empty() ? std::optional(std::shared_ptr<TurnLog>()) : std::nullopt;
+    const auto& started = line->second.started;
+    auto at = started.begin();
+    if (!turn_id.empty()) {
+        at = std::ranges::find(started, turn_id, [](const auto& log) { return log->name().turn_id; });
+        if (at == started.end()) return std::nullopt;
+        ++at;
+    }
+    return at == started.end() ? nullptr : *at;
+}
+
+void TurnLogs::add_waiter(const SessionKey& key, std::shared_ptr<async::Waiter> waiter) {
+    const std::lock_guard lock(mutex_);
+    lines_[line_name(key)].waiters.push_back(std::move(waiter));
+}
+
+void TurnLogs::remove_waiter(const SessionKey& key, const async::Waiter* waiter) {
+    const std::lock_guard lock(mutex_);
+    const std::string name = line_name(key);
+    const auto line = lines_.find(name);
+    if (line == lines_.end()) return;
+    std::erase_if(line->second.waiters, [&](const auto& waiting) { return waiting.get() == waiter; });
+    drop_line_if_empty(name);
+}
+
+}  // namespace tertulia::sessions

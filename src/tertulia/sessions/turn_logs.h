@@ -1,0 +1,82 @@
+// All turn logs in memory.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "tertulia/async/waiter.h"
+#include "tertulia/base/clock.h"
+#include "tertulia/base/error.h"
+#include "tertulia/sessions/turn_log.h"
+
+namespace tertulia::sessions {
+
+/// The logs of the turns that run, and for a while of those that have ended (after that the store has them), by turn
+/// and in the order of each session. Bounded: where there is too much, ended ones go first. Shared; safe from any
+/// thread.
+class TurnLogs {
+  public:
+    struct Settings {
+        /// Of all logs together; a new turn beyond it is refused.
+        std::int64_t max_bytes = 256 << 20;
+        /// How long an ended turn's log is kept. All of the ended ones have at most a quarter of `max_bytes`.
+        base::Milliseconds keep{60'000};
+    };
+    TurnLogs(Settings settings, const base::Clock& clock);
+
+    /// A log for a new turn. `unavailable`: the running ones take all the memory there may be.
+    base::Result<std::shared_ptr<TurnLog>> make(std::shared_ptr<const TurnName> name);
+    /// The turn's log if it is here. A turn is found only under its session and owner.
+    std::shared_ptr<TurnLog> find(const TurnName& name) const;
+    /// The turn has started: it stands now in its session's order.
+    void started(const std::shared_ptr<TurnLog>& log);
+    /// The turn has ended: its log is kept for a while.
+    void ended(const std::shared_ptr<TurnLog>& log);
+    /// Drops a session's ended logs (it is deleted).
+    void forget(const SessionKey& key);
+    /// Drops what has been kept for long enough.
+    void sweep();
+
+    // -- the order of a session's turns ----------------------------------------------------------------------------
+    /// The newest turn that has started, if it is here.
+    std::shared_ptr<TurnLog> newest(const SessionKey& key) const;
+    /// The turn that started next after `turn_id` (empty: the oldest one here); null: none has yet. Nothing: `turn_id`
+    /// is not here any more, so only the store can say.
+    std::optional<std::shared_ptr<TurnLog>> next(const SessionKey& key, const std::string& turn_id) const;
+    /// `waiter` is woken whenever a turn of the session starts.
+    void add_waiter(const SessionKey& key, std::shared_ptr<async::Waiter> waiter);
+    void remove_waiter(const SessionKey& key, const async::Waiter* waiter);
+
+    std::int64_t bytes() const { return memory_->load(std::memory_order_relaxed); }
+
+  private:
+    struct Line {
+        std::deque<std::shared_ptr<TurnLog>> started;
+        std::vector<std::shared_ptr<async::Waiter>> waiters;
+    };
+    struct Ended {
+        base::SteadyTime at;
+        std::shared_ptr<TurnLog> log;
+        std::int64_t bytes;
+    };
+    static std::string line_name(const SessionKey& key) { return key.owner + "|" + key.session_id; }
+    void drop_oldest();
+    void drop_line_if_empty(const std::string& name);
+
+    const Settings settings_;
+    const base::Clock& clock_;
+    const std::shared_ptr<std::atomic<std::int64_t>> memory_;
+    mutable std::mutex mutex_;
+    std::unordered_map<std::string, std::shared_ptr<TurnLog>> by_turn_;
+    std::unordered_map<std::string, Line> lines_;
+    std::deque<Ended> ended_;  // oldest first
+    std::int64_t ended_bytes_ = 0;
+};
+
+}  // namespace tertulia::sessions

@@ -1,0 +1,44 @@
+#include "tertulia/sessions/turn_result.h"
+
+namespace tertulia::sessions {
+
+base::Error error_of(TurnState state) {
+    switch (state) {
+        case TurnState::cancelled:
+            return {.code = base::Errc::conflict, .message = "The turn was cancelled before its answer was whole."};
+        case TurnState::interrupted:
+            return {
+                .code = base::Errc::unavailable,
+                .message = "The server stopped before the answer was whole; continue it, or send the message again."};
+        default:
+            return {.code = base::Errc::internal, .message = "The turn failed; why is in the server's log."};
+    }
+}
+
+TurnResult stored_result(const TurnName& name, const StoredMessage& answer) {
+    const TurnOutcome outcome = answer.outcome.value_or(TurnOutcome{});
+    TurnResult result{.state = answer.state,
+                      .session_id = name.key.session_id,
+                      .turn_id = name.turn_id,
+                      .model = answer.model,
+                      .message = answer.content,
+                      .conversation_length = outcome.conversation_length,
+                      .timestamp = answer.timestamp,
+                      .usage = answer.usage.value_or(chat::Usage{}),
+                      .stop_reason = answer.stop_reason,
+                      .messages_sent = outcome.messages_sent,
+                      .messages_left_out = outcome.messages_left_out,
+                      .estimated_tokens = outcome.estimated_tokens,
+                      .ignored = outcome.ignored,
+                      .continues = outcome.continues,
+                      .error = outcome.error,
+                      .missed = {}};
+    if (result.state != TurnState::completed && !result.error) result.error = error_of(result.state);
+    return result;
+}
+
+bool frees_its_key(const StoredMessage& answer) {
+    return (answer.state == TurnState::failed || answer.state == TurnState::interrupted) && answer.content.empty();
+}
+
+}  // namespace tertulia::sessions

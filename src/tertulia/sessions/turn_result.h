@@ -1,0 +1,57 @@
+// What a turn says of itself when it starts and when it ends.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tertulia/base/error.h"
+#include "tertulia/chat/stop_reason.h"
+#include "tertulia/chat/usage.h"
+#include "tertulia/sessions/store.h"
+
+namespace tertulia::sessions {
+
+/// How a turn began: what `turn.started` says. Value.
+struct TurnStarted {
+    std::string session_id;
+    std::string turn_id;
+    std::string model;
+    /// The turn whose answer this one continues; empty: none.
+    std::string continues;
+};
+
+/// What a turn came to: the JSON answer, or the error. Value.
+struct TurnResult {
+    TurnState state = TurnState::completed;
+    std::string session_id;
+    std::string turn_id;
+    std::string model;
+    /// The whole text; what there is of it where the turn did not complete.
+    std::string message;
+    std::int64_t conversation_length = 0;
+    std::string timestamp;
+    chat::Usage usage;
+    std::optional<chat::StopReason> stop_reason;
+    std::int64_t messages_sent = 0;
+    std::int64_t messages_left_out = 0;
+    std::int64_t estimated_tokens = 0;
+    std::vector<std::string> ignored;
+    std::string continues;
+    /// Why, where state is not `completed`.
+    std::optional<base::Error> error;
+    /// The messages that came after the request's `parent`, where the error is that there are any.
+    std::optional<std::vector<StoredMessage>> missed;
+};
+
+/// Why a turn ended as `state` where nothing more is known.
+base::Error error_of(TurnState state);
+
+/// The result of a turn that the store still has.
+TurnResult stored_result(const TurnName& name, const StoredMessage& answer);
+
+/// May the same request be tried again as if this turn had not been: it ended without any of its answer's text?
+bool frees_its_key(const StoredMessage& answer);
+
+}  // namespace tertulia::sessions

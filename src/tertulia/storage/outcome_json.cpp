@@ -1,0 +1,117 @@
+#include "tertulia/storage/outcome_json.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "tertulia/base/json.h"
+
+namespace tertulia::storage {
+
+namespace json = boost::json;
+
+namespace {
+
+void begin_member(std::string& out, std::string_view name) {
+    if (out.back() != '{') out += ',';
+    base::append_json_name(out, name);
+}
+
+void put(std::string& out, std::string_view name, std::int64_t number) {
+    if (number == 0) return;
+    begin_member(out, name);
+    fmt::format_to(std::back_inserter(out), "{}", number);
+}
+
+void put(std::string& out, std::string_view name, std::string_view text) {
+    if (text.empty()) return;
+    begin_member(out, name);
+    base::append_json_string(out, text);
+}
+
+void take(const json::object& from, std::string_view name, std::int64_t& number) {
+    if (const json::value* member = from.if_contains(name))
+        if (const auto* value = member->if_int64()) number = *value;
+}
+
+void take(const json::object& from, std::string_view name, std::string& text) {
+    if (const json::value* member = from.if_contains(name))
+        if (const auto* value = member->if_string()) text.assign(value->data(), value->size());
+}
+
+base::Errc code_of(std::string_view name) {
+    for (int i = 0; i <= static_cast<int>(base::Errc::internal); ++i)
+        if (const auto code = static_cast<base::Errc>(i); base::to_string(code) == name) return code;
+    return base::Errc::internal;
+}
+
+base::Error read_error(const json::object& from) {
+    base::Error error;
+    std::string code;
+    take(from, "code", code);
+    error.code = code_of(code);
+    take(from, "message", error.message);
+    take(from, "title", error.title);
+    std::int64_t status = 0, retry_after = -1;
+    take(from, "status", status);
+    if (status >= 100 && status <= 599) error.status = static_cast<int>(status);
+    take(from, "retry_after_ms", retry_after);
+    if (retry_after >= 0) error.retry_after = std::chrono::milliseconds(retry_after);
+    return error;
+}
+
+}  // namespace
+
+std::string outcome_to_json(const sessions::TurnOutcome& outcome) {
+    std::string out = "{";
+    put(out, "conversation_length", outcome.conversation_length);
+    put(out, "messages_sent", outcome.messages_sent);
+    put(out, "messages_left_out", outcome.messages_left_out);
+    put(out, "estimated_tokens", outcome.estimated_tokens);
+    if (!outcome.ignored.empty()) {
+        begin_member(out, "ignored");
+        char before = '[';
+        for (const std::string& name : outcome.ignored) {
+            out += std::exchange(before, ',');
+            base::append_json_string(out, name);
+        }
+        out += ']';
+    }
+    if (const auto& error = outcome.error) {
+        begin_member(out, "error");
+        out += '{';
+        put(out, "code", base::to_string(error->code));
+        put(out, "message", error->message);
+        put(out, "title", error->title);
+        put(out, "status", error->status);
+        if (error->retry_after) {  // 0 says something
+            begin_member(out, "retry_after_ms");
+            fmt::format_to(std::back_inserter(out), "{}", error->retry_after->count());
+        }
+        out += '}';
+    }
+    put(out, "continues", outcome.continues);
+    out += '}';
+    return out;
+}
+
+sessions::TurnOutcome outcome_from_json(std::string_view text) {
+    sessions::TurnOutcome outcome;
+    const auto parsed = base::parse_json(text);
+    const json::object* from = parsed ? parsed->if_object() : nullptr;
+    if (from == nullptr) return outcome;
+    take(*from, "conversation_length", outcome.conversation_length);
+    take(*from, "messages_sent", outcome.messages_sent);
+    take(*from, "messages_left_out", outcome.messages_left_out);
+    take(*from, "estimated_tokens", outcome.estimated_tokens);
+    const json::value* ignored = from->if_contains("ignored");
+    if (const json::array* names = ignored ? ignored->if_array() : nullptr)
+        for (const json::value& name : *names)
+            if (const auto* known = name.if_string()) outcome.ignored.emplace_back(known->data(), known->size());
+    const json::value* error = from->if_contains("error");
+    if (const json::object* members = error ? error->if_object() : nullptr) outcome.error = read_error(*members);
+    take(*from, "continues", outcome.continues);
+    return outcome;
+}
+
+}  // namespace tertulia::storage
