@@ -53,30 +53,26 @@ void Connection::close() {
 }
 
 Task<void> Connection::run(std::shared_ptr<Connection> self, bool crowded) {
-    if (!crowded) {
-        co_await self->serve();
-    } else {
-        const base::Error error{.code = base::Errc::unavailable,
-                                .message = "There are too many connections. Try again."};
-        co_await self->refuse(error, nullptr);
-    }
+    co_await (crowded ? self->refuse_in_crowd() : self->serve());
     self->close();
 }
 
 Task<void> Connection::serve() {
     enter(Phase::idle);
     for (;;) {
+        Next next = Next::more;
         if (!pending_.empty()) {
-            const std::string held = std::move(pending_);
-            pending_.clear();
-            if (!co_await take(held)) co_return;
-            continue;
+            const std::string held = std::exchange(pending_, {});
+            next = co_await take(held);
+        } else {
+            if (!co_await wait_readable()) co_return;
+            const IoResult io = receive(socket_.native_handle(), core_->scratch.data(), core_->scratch.size());
+            if (io.state == IoResult::State::want_read) continue;
+            if (io.state != IoResult::State::done) co_return;
+            next = co_await take({core_->scratch.data(), io.bytes});
         }
-        if (!co_await wait_readable()) co_return;
-        const IoResult io = receive(socket_.native_handle(), core_->scratch.data(), core_->scratch.size());
-        if (io.state == IoResult::State::want_read) continue;
-        if (io.state != IoResult::State::done) co_return;
-        if (!co_await take({core_->scratch.data(), io.bytes})) co_return;
+        if (next == Next::end) co_return;
+        if (next == Next::request && !co_await handle()) co_return;
     }
 }
 
@@ -86,12 +82,7 @@ Task<bool> Connection::wait_readable() {
     boost::system::error_code error;
     if (!timed_out_) error = co_await socket_.async_wait(Socket::wait_read, async::use_task);
     idle_ = false;
-    if (timed_out_ && phase_ != Phase::idle && socket_.is_open()) {
-        const base::Error late{
-            .code = base::Errc::timed_out, .message = "The request did not come in time.", .status = 408};
-        Request request = parser_.take();
-        co_await refuse(late, request.method.empty() ? nullptr : &request);
-    }
+    if (timed_out_ && phase_ != Phase::idle && socket_.is_open()) co_await refuse_late();
     co_return !error && !timed_out_;
 }
 
@@ -115,88 +106,89 @@ void Connection::enter(Phase phase) {
     }
 }
 
-Task<bool> Connection::take(std::string_view bytes) {
-    std::string
-        held;  // what is left of `bytes` is copied before anything is awaited: others use the scratch buffer too
+Task<Connection::Next> Connection::take(std::string_view bytes) {
+    auto step = advance(bytes);
+    std::string held;
+    if (step && *step == RequestParser::Step::head) {
+        held = bytes;  // before anything is awaited: others use the scratch buffer too
+        bytes = held;
+        static constexpr std::array<std::string_view, 1> go_on{"HTTP/1.1 100 Continue\r\n\r\n"};
+        if (!co_await send(go_on)) co_return Next::end;
+        enter(Phase::body);
+        step = advance(bytes);
+    }
+    if (!step) {
+        enter(Phase::busy);
+        co_await refuse(std::move(step.error()));
+        co_return Next::end;
+    }
+    if (*step == RequestParser::Step::need_more) co_return Next::more;
+    enter(Phase::busy);
+    pending_ = std::string(bytes);  // more may be added meanwhile (look_for_close)
+    co_return Next::request;
+}
+
+// Feeds the parser. Step::head: the client waits to be told that it may send the body.
+base::Result<RequestParser::Step> Connection::advance(std::string_view& bytes) {
     for (;;) {
         if (phase_ == Phase::idle && !bytes.empty()) began_at_ = now();
         auto step = parser_.feed(bytes);
-        if (step && *step == RequestParser::Step::head) {
-            enter(Phase::body);
-            request_id_ = base::make_id('r', *core_->options.random);
-            if (core_->options.admit) {
-                if (auto admitted = core_->options.admit(parser_.request()); !admitted)
-                    step = std::unexpected(std::move(admitted.error()));
-            }
+        if (!step) return step;
+        if (*step == RequestParser::Step::need_more && parser_.has_begun() && phase_ == Phase::idle) enter(Phase::head);
+        if (*step != RequestParser::Step::head) return step;
+        enter(Phase::body);
+        parser_.request().id = base::make_id('r', *core_->options.random);
+        if (core_->options.admit) {
+            if (auto admitted = core_->options.admit(parser_.request()); !admitted)
+                return std::unexpected(std::move(admitted.error()));
         }
-        if (!step) {
-            enter(Phase::busy);
-            Request request = parser_.take();
-            co_await refuse(step.error(), request.method.empty() ? nullptr : &request);
-            co_return false;
-        }
-        switch (*step) {
-            case RequestParser::Step::need_more:
-                if (parser_.has_begun() && phase_ == Phase::idle) enter(Phase::head);
-                co_return true;
-            case RequestParser::Step::head:
-                if (parser_.expects_continue()) {
-                    held = std::string(bytes);
-                    bytes = held;
-                    static constexpr std::array<std::string_view, 1> go_on{"HTTP/1.1 100 Continue\r\n\r\n"};
-                    if (!co_await send(go_on)) co_return false;
-                    enter(Phase::body);
-                }
-                break;
-            case RequestParser::Step::complete: {
-                enter(Phase::busy);
-                pending_ = std::string(bytes);  // more may be added meanwhile (look_for_close)
-                const bool goes_on = co_await handle(parser_.take());
-                enter(Phase::idle);
-                co_return goes_on;
-            }
-        }
+        if (parser_.expects_continue()) return step;
     }
 }
 
-Task<bool> Connection::handle(Request request) {
-    request.id = std::move(request_id_);
+Task<bool> Connection::handle() {
+    Request& request = parser_.request();
     request.is_http_1_0 = parser_.is_http_1_0();
-    const ServerOptions& options = core_->options;
     Exchange exchange(*this, &request, parser_.keep_alive(), parser_.is_http_1_0());
     const Router::Match match = core_->router.find(request);
-    base::Error error;
-    bool failed = false;
     if (match.route) {
+        std::string_view problem;
         try {
             co_await match.route->handler(request, exchange);
-            if (!exchange.started()) error.message = "The request was not answered.";
+            if (!exchange.started()) problem = "The request was not answered.";
         } catch (const std::exception& e) {
-            if (options.on_bug) options.on_bug(e.what());
-            error.message = "Something went wrong here. It has been noted.";
+            if (core_->options.on_bug) core_->options.on_bug(e.what());
+            problem = "Something went wrong here. It has been noted.";
         }
         watch_close({});
         if (const auto takeover = std::exchange(takeover_, nullptr)) {
-            co_await takeover->finish(!error.message.empty());
+            co_await takeover->finish(!problem.empty());
             co_await linger();
             co_return false;
         }
-        failed = !error.message.empty();
+        if (!exchange.started()) co_await answer_failure(exchange, match, problem);
     } else {
-        failed = true;
-        if (match.allow.empty())
-            error = {.code = base::Errc::not_found, .message = "There is nothing at this path."};
-        else
-            error = {.code = base::Errc::invalid_request, .message = "Use one of: " + match.allow + ".", .status = 405};
-        error.title = match.allow.empty() ? "" : "Method not allowed";
-    }
-    if (failed && !exchange.started()) {
-        Response response = options.on_error(error, &request);
-        if (!match.allow.empty()) response.headers.add("Allow", match.allow);
-        co_await exchange.respond(std::move(response));
+        co_await answer_failure(exchange, match, {});
     }
     if (exchange.status() != 101) report(request, exchange);  // else take_over has
+    parser_.next();
+    enter(Phase::idle);
     co_return exchange.is_complete() && exchange.keep_alive();
+}
+
+Task<bool> Connection::answer_failure(Exchange& exchange, const Router::Match& match, std::string_view problem) {
+    base::Error error{.message = std::string(problem)};
+    if (!match.route) {
+        error = match.allow.empty()
+                    ? base::Error{.code = base::Errc::not_found, .message = "There is nothing at this path."}
+                    : base::Error{.code = base::Errc::invalid_request,
+                                  .message = "Use one of: " + match.allow + ".",
+                                  .title = "Method not allowed",
+                                  .status = 405};
+    }
+    Response response = core_->options.on_error(error, &parser_.request());
+    if (!match.allow.empty()) response.headers.add("Allow", match.allow);
+    return exchange.respond(std::move(response));
 }
 
 void Connection::report(const Request& request, const Exchange& exchange) {
@@ -249,16 +241,22 @@ void Connection::look_for_close(std::shared_ptr<CloseWatch> watch) {
 }
 
 // Answers what cannot be served, and takes leave.
-Task<void> Connection::refuse(const base::Error& error, Request* request) {
+Task<void> Connection::refuse(base::Error error) {
     timed_out_ = false;
-    if (request) {
-        request->id = request_id_.empty() ? base::make_id('r', *core_->options.random) : std::move(request_id_);
-        request_id_.clear();
-    }
+    Request* const request = parser_.request().method.empty() ? nullptr : &parser_.request();
+    if (request && request->id.empty()) request->id = base::make_id('r', *core_->options.random);
     Exchange exchange(*this, request, false, false);
     if (!co_await exchange.respond(core_->options.on_error(error, request))) co_return;
     if (request) report(*request, exchange);
     co_await linger();
+}
+
+Task<void> Connection::refuse_in_crowd() {
+    return refuse({.code = base::Errc::unavailable, .message = "There are too many connections. Try again."});
+}
+
+Task<void> Connection::refuse_late() {
+    return refuse({.code = base::Errc::timed_out, .message = "The request did not come in time.", .status = 408});
 }
 
 Task<void> Connection::linger() {

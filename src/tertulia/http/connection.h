@@ -57,11 +57,22 @@ class Connection {
         std::function<void()> closed;  // null: nobody wants to know any more
     };
 
+    enum class Next { more, request, end };
+
+    // While a request is handled, which may take minutes, there is no more of these tasks than `run`, `serve` and
+    // `handle`, and the request stays in the parser.
     async::Task<void> serve();
-    /// Feeds what has come to the parser and handles what is complete. False: no more requests.
-    async::Task<bool> take(std::string_view bytes);
-    async::Task<bool> handle(Request request);
-    async::Task<void> refuse(const base::Error& error, Request* request);
+    /// Feeds what has come to the parser, and answers what is not to be handled.
+    async::Task<Next> take(std::string_view bytes);
+    base::Result<RequestParser::Step> advance(std::string_view& bytes);
+    /// False: no more requests.
+    async::Task<bool> handle();
+    // Not inline: what it needs for a moment would be kept in the frame of `handle`.
+    [[gnu::noinline]] async::Task<bool> answer_failure(Exchange& exchange, const Router::Match& match,
+                                                       std::string_view problem);
+    async::Task<void> refuse(base::Error error);
+    async::Task<void> refuse_in_crowd();
+    async::Task<void> refuse_late();
     async::Task<void> linger();
     async::Task<bool> wait_readable();
     void enter(Phase phase);
@@ -72,7 +83,6 @@ class Connection {
     RequestParser parser_;
     async::Sweeper::Entry deadline_;
     std::string pending_;  // of the next request, when it came with the one before
-    std::string request_id_;
     std::shared_ptr<CloseWatch> close_watch_;
     std::shared_ptr<Takeover> takeover_;
     base::SteadyTime began_at_{};

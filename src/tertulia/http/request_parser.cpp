@@ -46,10 +46,14 @@ base::Result<RequestParser::Step> RequestParser::feed(std::string_view& bytes) {
 
 Request RequestParser::take() {
     Request request = std::move(request_);
+    next();
+    return request;
+}
+
+void RequestParser::next() {
     request_ = Request();
     state_ = State::head;
     scanner_.reset();
-    return request;
 }
 
 base::Result<RequestParser::Step> RequestParser::feed_head(std::string_view& bytes) {

@@ -40,8 +40,10 @@ class RequestParser {
     base::Result<Step> feed(std::string_view& bytes);
 
     /// The request as far as it is there: from Step::head on.
-    const Request& request() const { return request_; }
-    /// The whole request; the parser is ready for the next.
+    Request& request() { return request_; }
+    /// Forgets the request; the parser is ready for the next.
+    void next();
+    /// The same, and gives the request.
     Request take();
 
     /// Has a byte of a request come that is not complete?
