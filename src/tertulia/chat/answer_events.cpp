@@ -16,7 +16,6 @@ void AnswerEvents::add(Kind kind, std::uint32_t block, std::string_view text, st
 void AnswerEvents::append(const AnswerEvents& other) {
     const auto shift = static_cast<std::uint32_t>(bytes_.size());
     bytes_ += other.bytes_;
-    events_.reserve(events_.size() + other.events_.size());
     for (Event event : other.events_) {
         event.text.offset += shift;
         event.extra.offset += shift;
