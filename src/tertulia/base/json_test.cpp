@@ -60,5 +60,18 @@ TEST(AppendJsonString, RoundTripsEveryCharacter) {
     EXPECT_EQ(std::string(value->as_string()), text);
 }
 
+TEST(AppendJsonString, FindsWhatIsToEscapeAtEveryPlace) {
+    for (const char special : {'"', '\\', '\n', '\0', '\x1f'})
+        for (std::size_t size = 1; size < 20; ++size)
+            for (std::size_t at = 0; at < size; ++at) {
+                std::string text(size, '\xff');
+                text[at] = special;
+                std::string written;
+                append_json_string(written, text);
+                EXPECT_EQ(written.find('\\'), at + 1) << size << ' ' << int(special);
+                EXPECT_TRUE(written.ends_with(std::string(size - at - 1, '\xff') + '"'));
+            }
+}
+
 }  // namespace
 }  // namespace tertulia::base
