@@ -6,7 +6,7 @@
 namespace tertulia::async {
 namespace {
 
-constexpr std::size_t step = 64, largest = 2048;
+constexpr std::size_t step = 32, largest = 2048;
 constexpr std::size_t most_kept = 32 * 1024;  // bytes of each size
 
 #if defined(__SANITIZE_ADDRESS__)

@@ -34,7 +34,8 @@ class Worker {
     void join();
 
   private:
-    asio::io_context context_{1};
+    // Other threads may post to it; sockets and timers are used by its own thread alone, so they need no locks.
+    asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
     std::optional<asio::executor_work_guard<Executor>> work_;
     TaskGroup tasks_;
     std::thread thread_;
