@@ -80,7 +80,8 @@ bool PooledResponse::advance() {
             bytes_ = decoder_->decoded;
         } else {
             if (raw_.empty()) {
-                held_ = std::exchange(pending_, {});
+                std::string(std::move(pending_)).swap(held_);  // an assignment would keep the old memory
+                pending_.clear();
                 raw_ = held_;
             }
             if (raw_.empty()) return false;
