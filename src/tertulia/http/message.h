@@ -12,7 +12,10 @@ namespace tertulia::http {
 /// Header fields in order; names compare without regard to case (RFC 9110). Value.
 class Headers {
   public:
-    void add(std::string name, std::string value) { fields_.emplace_back(std::move(name), std::move(value)); }
+    void add(std::string name, std::string value) {
+        if (fields_.empty()) fields_.reserve(4);  // as many as there are, as a rule
+        fields_.emplace_back(std::move(name), std::move(value));
+    }
     /// The first field of this name, or nullptr.
     const std::string* find(std::string_view name) const;
     std::string_view get(std::string_view name, std::string_view otherwise = {}) const {

@@ -20,13 +20,18 @@ base::Result<std::string> render(const ClientRequest& request) {
     if (!request.url.target.starts_with('/') || !visible(request.url.target)) return refuse("the target is malformed");
     if (request.url.host.empty() || !visible(authority)) return refuse("the host's name is malformed");
 
-    std::string text = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.url.target, authority);
+    std::string text;
+    std::size_t fields = 0;
+    for (const auto& [name, value] : request.headers.fields()) fields += name.size() + value.size() + 4;
+    text.reserve(96 + request.url.target.size() + authority.size() + fields + request.body.size());
+    fmt::format_to(std::back_inserter(text), "{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.url.target,
+                   authority);
     for (const auto& [name, value] : request.headers.fields()) {
         if (!is_token(name)) return refuse("the name of a header field is malformed");
         if (!is_field_value(value)) return refuse(fmt::format("the value of the header field {} is malformed", name));
         for (const std::string_view own : {"host", "content-length", "transfer-encoding", "connection"})
             if (equal_ignoring_case(name, own)) return refuse(fmt::format("{} is not the caller's to set", own));
-        fmt::format_to(std::back_inserter(text), "{}: {}\r\n", name, value);
+        text.append(name).append(": ").append(value).append("\r\n");
     }
     if (!request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH")
         fmt::format_to(std::back_inserter(text), "Content-Length: {}\r\n", request.body.size());

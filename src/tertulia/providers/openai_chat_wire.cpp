@@ -31,6 +31,15 @@ void append_message(std::string& out, std::string_view role, std::string_view te
     out += '}';
 }
 
+// About the length of the body: its texts, and room for the frame around them and for some escapes.
+std::size_t expected_size(const models::ModelRequest& request) {
+    std::size_t size = 192 + request.model.size() + request.system.size();
+    for (const chat::Message& message : request.messages)
+        for (const chat::ContentBlock& block : message.content)
+            if (const auto* text = std::get_if<chat::Text>(&block)) size += 48 + text->text.size();
+    return size + size / 16;
+}
+
 StopReason to_stop_reason(std::string_view reason) {
     if (reason == "length") return StopReason::max_tokens;
     if (reason == "tool_calls" || reason == "function_call") return StopReason::tool_use;
@@ -78,7 +87,9 @@ void add_content(const dom::object& message, AnswerEvents& into) {
 }  // namespace
 
 std::string build_openai_chat_body(const models::ModelRequest& request, bool is_openai) {
-    std::string out = R"({"messages":[)";
+    std::string out;
+    out.reserve(expected_size(request));
+    out += R"({"messages":[)";
     if (!request.system.empty()) append_message(out, "system", request.system);
     for (const chat::Message& message : request.messages)
         if (const std::string text = chat::text_of(message.content); !text.empty())
@@ -86,8 +97,9 @@ std::string build_openai_chat_body(const models::ModelRequest& request, bool is_
     out += R"(],"model":)";
     base::append_json_string(out, request.model);
     if (request.max_tokens > 0)
-        out += fmt::format(R"(,"{}":{})", is_openai ? "max_completion_tokens" : "max_tokens", request.max_tokens);
-    if (request.temperature) out += fmt::format(R"(,"temperature":{})", *request.temperature);
+        fmt::format_to(std::back_inserter(out), R"(,"{}":{})", is_openai ? "max_completion_tokens" : "max_tokens",
+                       request.max_tokens);
+    if (request.temperature) fmt::format_to(std::back_inserter(out), R"(,"temperature":{})", *request.temperature);
     if (!request.stop.empty()) {
         out += R"(,"stop":[)";
         for (const std::string& stop : request.stop) {
