@@ -1,5 +1,9 @@
 #include "tertulia/cli/chat_command.h"
 
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
@@ -35,25 +39,34 @@ class Chat {
           signals_(worker.executor(), SIGINT) {
         watch();
     }
+    ~Chat() { ::close(interrupted_); }
 
     Conversation& conversation() { return conversation_; }
 
+    /// Waits at the prompt until a line can be read (a terminal gives them one by one), or its end. False: Ctrl-C.
+    bool wait_for_line() const {
+        pollfd watched[] = {{STDIN_FILENO, POLLIN, 0}, {interrupted_, POLLIN, 0}};
+        while (::poll(watched, std::size(watched), -1) < 0) {  // EINTR: the signal that the worker will tell of
+        }
+        return watched[1].revents == 0;
+    }
+
   private:
-    // Ctrl-C while a line is being read ends that read (EINTR), and so the conversation.
     void watch() {
         signals_.async_wait([this](const boost::system::error_code& error, int) {
             if (error) return;
-            conversation_.interrupt();
+            if (!conversation_.interrupt()) ::eventfd_write(interrupted_, 1);
             watch();
         });
     }
 
+    const int interrupted_ = ::eventfd(0, EFD_CLOEXEC);
     http::Client client_;
     Conversation conversation_;
     async::asio::basic_signal_set<async::Executor> signals_;
 };
 
-async::Task<void> close(async::Worker& worker, std::optional<Chat>& chat) {
+async::Task<void> take_down(async::Worker& worker, std::optional<Chat>& chat) {
     co_await worker.tasks().join(base::Deadline::after(std::chrono::seconds(10)));
     chat.reset();
 }
@@ -90,7 +103,7 @@ int run_chat(const ChatOptions& options, std::istream& in, std::ostream& out, st
     }
     for (std::string line; !conversation.left();) {
         if (options.interactive) out << "> " << std::flush;
-        if (!std::getline(in, line)) break;
+        if ((options.interactive && !chat->wait_for_line()) || !std::getline(in, line)) break;
         const std::string_view message = without_blanks(line);
         if (message == "/quit") break;
         if (message.empty()) continue;
@@ -107,7 +120,7 @@ int run_chat(const ChatOptions& options, std::istream& in, std::ostream& out, st
     const std::string session = conversation.session_id();
     const bool left = conversation.left();
     if (!session.empty()) err << "session " << session << "; resume with: tertulia chat --session " << session << '\n';
-    worker.run_until_done(close(worker, chat));  // its sockets are closed where they belong
+    worker.run_until_done(take_down(worker, chat));  // its sockets are closed where they belong
     worker.context().stop();
     worker.join();
     if (left) return exit_interrupted;

@@ -67,8 +67,12 @@ void ChatScreen::on_event(std::string_view type, std::string_view data) {
     } else if (type == "turn.completed") {
         ended_ = true;
         const std::string reason = member(*parsed, "stop_reason");
-        if (reason == "max_tokens" || reason == "context_exceeded") note("the answer is cut: " + reason);
+        if (reason == "max_tokens" || reason == "context_exceeded") {
+            end_line();
+            note("the answer is cut: " + reason);
+        }
     } else if (type == "turn.cancelled") {
+        end_line();
         note("stopped");
         failed_ = true;
     } else if (type == "turn.failed" || type == "turn.interrupted") {
@@ -94,8 +98,10 @@ void ChatScreen::fail(std::string_view what) {
     failed_ = true;
 }
 
+// The answer's own text, on `out`, is not touched.
 void ChatScreen::note(std::string_view what) {
-    end_line();
+    if (mid_line_ || thinking_) err_ << '\n';
+    thinking_ = false;
     err_ << '(' << printable(what) << ")\n" << std::flush;
 }
 
@@ -113,6 +119,7 @@ void ChatScreen::replace(std::string text) {
     if (text.starts_with(shown_)) {
         show(std::string_view(text).substr(shown_.size()));
     } else {
+        end_line();
         note("not all of this was kept; the answer from its beginning:");
         show(text);
     }

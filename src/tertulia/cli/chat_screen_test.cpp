@@ -52,6 +52,17 @@ TEST_F(ChatScreenTest, SaysThatATurnWaitsOrWasStopped) {
     EXPECT_EQ(err.str(), "(it waits for the answer before it)\n(stopped)\n");
 }
 
+TEST_F(ChatScreenTest, ANoteInTheMiddleLeavesTheTextAlone) {
+    screen.begin();
+    screen.on_event("text.delta", R"({"text":"One "})");
+    screen.note("the connection is lost");
+    screen.on_event("text.delta", R"({"text":"two"})");
+    screen.on_event("turn.completed", "{}");
+    EXPECT_TRUE(screen.end());
+    EXPECT_EQ(out.str(), "One two\n");
+    EXPECT_EQ(err.str(), "\n(the connection is lost)\n");
+}
+
 TEST_F(ChatScreenTest, AReplacementThatGoesOnIsNotShownTwice) {
     EXPECT_FALSE(
         show({{"text.delta", R"({"text":"One"})"}, {"turn.interrupted", R"({"message":"The server stopped."})"}}));

@@ -15,6 +15,8 @@ constexpr std::chrono::minutes patience{3};
 constexpr std::chrono::seconds silence{60};
 constexpr std::chrono::seconds short_request{10};
 constexpr std::size_t body_limit = 1 << 20;
+// A lost connection must not end the turn, whatever the server's own default is.
+constexpr std::string_view how = R"("stream":true,"on_disconnect":"finish","on_busy":"queue")";
 constexpr std::string_view newest = "9999-12-31T23:59:59.999999Z";
 
 std::string text_of(const boost::json::value& value, std::string_view name) {
@@ -63,7 +65,7 @@ http::ClientRequest Conversation::resumption() const {
 }
 
 async::Task<bool> Conversation::send(std::string message) {
-    std::string body = R"({"stream":true,"message":)";
+    std::string body = fmt::format(R"({{{},"message":)", how);
     base::append_json_string(body, message);
     if (!place_.session_id.empty()) {
         body += R"(,"session_id":)";
@@ -75,7 +77,6 @@ async::Task<bool> Conversation::send(std::string message) {
     }
     http::ClientRequest asked = request("POST", "/chat", body + '}');
     asked.headers.add("accept", "text/event-stream");
-    asked.headers.add("idempotency-key", base::make_id('k', parts_.random));
     turn_id_.clear();
     parts_.screen.begin();
     co_return co_await follow(std::move(asked));
@@ -87,8 +88,9 @@ async::Task<bool> Conversation::go_on() {
         parts_.screen.note("there is no unfinished answer to go on with");
         co_return true;
     }
-    http::ClientRequest asked = request(
-        "POST", fmt::format("/sessions/{}/turns/{}/continue", place_.session_id, unfinished_), R"({"stream":true})");
+    http::ClientRequest asked =
+        request("POST", fmt::format("/sessions/{}/turns/{}/continue", place_.session_id, unfinished_),
+                fmt::format("{{{}}}", how));
     turn_id_.clear();
     parts_.screen.begin_again();
     co_return co_await follow(std::move(asked));
@@ -125,6 +127,7 @@ async::Task<void> Conversation::look() {
 }
 
 async::Task<bool> Conversation::follow(http::ClientRequest first) {
+    if (first.method == "POST") first.headers.add("idempotency-key", base::make_id('k', parts_.random));
     last_event_id_.clear();
     started_ = !turn_id_.empty();
     stop_ = {};
@@ -215,15 +218,16 @@ async::Task<std::string> Conversation::read_body(http::ClientResponse& response)
     co_return body;
 }
 
-void Conversation::interrupt() {
-    if (!following_) return;
+bool Conversation::interrupt() {
+    if (!following_) return false;
     if (interrupts_++ == 0 && !turn_id_.empty()) {
         parts_.tasks.spawn(cancel());
-        return;
+        return true;
     }
     left_ = interrupts_ > 1;
     stop_.request_stop();
     waiter_->wake();
+    return true;
 }
 
 // The turn's own stream shows its end.

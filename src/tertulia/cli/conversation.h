@@ -54,8 +54,8 @@ class Conversation {
     /// Shows the answer that is being written, if there is one, and says so where the last one is not whole.
     async::Task<void> catch_up();
 
-    /// Ctrl-C: the first one cancels the turn that is followed, the next one leaves it to the server.
-    void interrupt();
+    /// Ctrl-C: the first one cancels the turn that is followed, the next one leaves it to the server. False: none is.
+    bool interrupt();
     /// Was the turn left?
     bool left() const { return left_; }
     /// Empty until the first turn has started.
