@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import time
 import unittest
@@ -67,6 +68,28 @@ class ChatTerminalTest(ServerCase):
             self.read_until(master, "error: ")
             self.read_until(master, "> ")
         os.write(master, b"\x04")
+        self.assertEqual(process.wait(SECONDS), 0)
+
+    def test_it_begins_with_the_answer_that_is_being_written(self):
+        gate = Gate()
+        self.upstream.script("running", Answer("From before,", gate, " to now."))
+        stream = self.server.stream(
+            "x", "running", model="openai/running", headers={"authorization": f"Bearer {TOKEN}"}
+        )
+        stream.until("text.delta")
+        stream.close()
+        master, process = self.open("--session", "running", "--token", TOKEN)
+        self.read_until(master, "From before,")
+        gate.open()
+        self.read_until(master, " to now.\r\n> ")
+        os.write(master, b"/quit\n")
+        self.assertEqual(process.wait(SECONDS), 0)
+
+    def test_ctrl_c_at_the_prompt_ends_it_and_says_how_to_come_back(self):
+        master, process = self.open("--token", TOKEN, "--session", "prompt")
+        self.read_until(master, "> ")
+        process.send_signal(signal.SIGINT)
+        self.read_until(master, "resume with: tertulia chat --session prompt")
         self.assertEqual(process.wait(SECONDS), 0)
 
 
