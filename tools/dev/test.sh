@@ -15,6 +15,9 @@ dev_test() {
     if [[ ! -d ${TERTULIA_TEST_DATA:-../shared/data} ]]; then
         say "No recordings at ${TERTULIA_TEST_DATA:-../shared/data} (TERTULIA_TEST_DATA): the tests that read them are left out."
     fi
+    if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then
+        say "No Chromium (packages chromium and chromium-driver): the tests of the page in a browser are left out."
+    fi
     # A part was asked for: only ctest. Its closing line stays the last.
     (($# > 0)) || run_fuzzers "$fuzz_seconds" || status=1
     ctest --preset dev --output-on-failure -j2 "$@" || status=$?
