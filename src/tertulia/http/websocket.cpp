@@ -1,5 +1,7 @@
 #include "tertulia/http/websocket.h"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/websocket/stream.hpp>
 #include <deque>
@@ -75,6 +77,23 @@ class BeastWebSocket final : public WebSocket, public Takeover, public std::enab
     };
 
     static Task<void> receive(std::shared_ptr<BeastWebSocket> self);
+    // What Beast does at a time, each cancelled by its signal.
+    enum Work { reading, writing, pinging, closing };
+    template <class Handler>
+    auto stoppable(Work work, Handler handler) {
+        return asio::bind_cancellation_slot(stops_[work].slot(), std::move(handler));
+    }
+    // Awaits `start(handler)`, whose handler gets an error and a number of bytes.
+    template <class Start>
+    auto stoppable_start(Work work, Start start) {
+        return asio::async_initiate<const async::UseTask, void(boost::system::error_code, std::size_t)>(
+            [this, work, start = std::move(start)](auto handler) { start(this->stoppable(work, std::move(handler))); },
+            async::use_task);
+    }
+    auto read_some(asio::mutable_buffer buffer) {
+        return stoppable_start(reading,
+                               [this, buffer](auto handler) { stream_.async_read_some(buffer, std::move(handler)); });
+    }
     Task<boost::system::error_code> receive_message(std::string& message);
     Closed why(boost::system::error_code error) const;
     void end(Closed closed);
@@ -96,6 +115,7 @@ class BeastWebSocket final : public WebSocket, public Takeover, public std::enab
     std::optional<Closed> closed_;
     std::size_t operations_ = 0;
     base::SteadyTime last_in_ = now(), last_out_ = now(), last_ping_{};
+    std::array<asio::cancellation_signal, 4> stops_;
     bool pinging_ = false;
     bool full_ = false;  // the queue: the client is not listened to
 };
@@ -146,12 +166,11 @@ Task<void> BeastWebSocket::receive(std::shared_ptr<BeastWebSocket> self) {
 // One message, or as much of a binary one as it takes to see what it is.
 Task<boost::system::error_code> BeastWebSocket::receive_message(std::string& message) {
     std::array<char, first_read> first;
-    auto [failed, size] = co_await stream_.async_read_some(asio::buffer(first), async::use_task);
+    auto [failed, size] = co_await read_some(asio::buffer(first));
     message.assign(first.data(), size);
     while (!failed && !stream_.is_message_done() && !stream_.got_binary()) {
         message.resize(size + std::clamp(size, first_read, largest_read));
-        const auto [broken, more] = co_await stream_.async_read_some(
-            asio::buffer(message.data() + size, message.size() - size), async::use_task);
+        const auto [broken, more] = co_await read_some(asio::buffer(message.data() + size, message.size() - size));
         failed = broken;
         size += more;
         message.resize(size);
@@ -204,7 +223,8 @@ Task<bool> BeastWebSocket::write(std::string_view text) {
     while (writers_.front() != place) co_await place->wait(base::Deadline::never());
     boost::system::error_code failed = asio::error::operation_aborted;
     if (!closed_) {
-        failed = std::get<0>(co_await stream_.async_write(asio::buffer(text), async::use_task));
+        failed = std::get<0>(co_await stoppable_start(
+            writing, [this, text](auto handler) { stream_.async_write(asio::buffer(text), std::move(handler)); }));
         last_out_ = now();
     }
     writers_.pop_front();
@@ -218,7 +238,7 @@ void BeastWebSocket::close(CloseCode code, std::string_view reason) {
     end({.code = code, .reason = std::string(cut)});
     limit_->end_by(base::Deadline::after(options_.close_limit));
     stream_.async_close({static_cast<beast::websocket::close_code>(code), beast::string_view(cut.data(), cut.size())},
-                        [operation = Operation(shared_from_this())](boost::system::error_code) {});
+                        stoppable(closing, [operation = Operation(shared_from_this())](boost::system::error_code) {}));
 }
 
 void BeastWebSocket::keep_alive() {
@@ -245,6 +265,12 @@ void BeastWebSocket::keep_alive() {
 void BeastWebSocket::drop() {
     if (!closed_) end({.code = CloseCode::abnormal});
     connection_.close();
+    // What waits for the socket ends with it; but a close that begins while the client breaks the protocol leaves
+    // Beast's reader and closer waiting for each other (1.81). Later, since tasks go on here at once, and this may be
+    // the sweeper.
+    asio::post(executor_, [self = shared_from_this()] {
+        for (asio::cancellation_signal& stop : self->stops_) stop.emit(asio::cancellation_type::terminal);
+    });
 }
 
 Task<void> BeastWebSocket::finish(bool bug) {

@@ -514,6 +514,19 @@ TEST_F(WebSocketServer, drops_a_client_that_does_not_answer_its_close) {
     on_worker([] {});
 }
 
+TEST_F(WebSocketServer, ends_where_both_sides_end_it_at_once) {
+    websocket_.close_limit = milliseconds(30);
+    add("/leaves", [](WebSocket&) -> Task<void> { co_return; });
+    start();
+    for (const std::string& breach :
+         {frame(testing::ping, std::string(126, 'x')), frame(testing::text, "\xff"), frame(testing::close, "x"),
+          frame(testing::close, close_payload(1000)), frame(testing::binary, "x"), frame(3, "")}) {
+        FrameClient client = open("/leaves", breach);
+        EXPECT_EQ(client.receive().opcode, testing::close);
+        EXPECT_TRUE(client.at_end());
+    }
+}
+
 TEST_F(WebSocketServer, is_closed_with_1001_when_the_server_stops) {
     start();
     FrameClient client = open();
