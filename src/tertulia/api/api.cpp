@@ -38,6 +38,8 @@ Api::Api(Parts parts, ApiSettings settings)
       chat_(parts.sessions, parts.clock, settings_.chat),
       sessions_(parts.sessions, parts.clock),
       turns_(parts.sessions, parts.clock, settings_.chat.heartbeat),
+      sockets_(parts.sessions, parts.clock, settings_.chat, settings_.sockets,
+               [&log = parts.log](const std::string& what) { log.error("bug in a socket", {{"what", what}}); }),
       health_(parts.readiness, parts.metrics) {
     add_routes();
     if (cors_.enabled()) add_preflights();
@@ -59,6 +61,7 @@ void Api::add_routes() {
     router_.add("GET", "/sessions/{id}/turns/{turn}/events", to(turns_, &TurnHandlers::events));
     router_.add("POST", "/sessions/{id}/turns/{turn}/cancel", to(turns_, &TurnHandlers::cancel));
     router_.add("POST", "/sessions/{id}/turns/{turn}/continue", to(chat_, &ChatHandler::continue_turn));
+    router_.add("GET", "/ws", to(sockets_, &SocketHandler::open));
     router_.add("GET", "/healthz", to(health_, &HealthHandlers::healthz));
     router_.add("GET", "/readyz", to(health_, &HealthHandlers::readyz));
     router_.add("GET", "/metrics", to(health_, &HealthHandlers::metrics));
@@ -94,6 +97,7 @@ base::Result<void> Api::admit(const http::Request& request) const {
                           "This server answers only under a loopback name (localhost, 127.0.0.1, [::1]); set api_token "
                           "in its configuration, or start it with --insecure, to use another.");
     if (settings_.api_token.empty() || is_open(request.path) || cors_.is_preflight(request)) return {};
+    if (request.path == "/ws") return check_socket_bearer(request, settings_.api_token);
     return check_bearer(request.headers.get("authorization"), settings_.api_token);
 }
 

@@ -9,6 +9,7 @@
 #include "tertulia/api/health_handlers.h"
 #include "tertulia/api/page_handler.h"
 #include "tertulia/api/session_handlers.h"
+#include "tertulia/api/socket_handler.h"
 #include "tertulia/api/turn_handlers.h"
 #include "tertulia/base/clock.h"
 #include "tertulia/base/error.h"
@@ -33,6 +34,8 @@ struct ApiSettings {
     /// Origins whose pages may call ("https://app.example"), or `*` for all; empty: CORS is off.
     std::vector<std::string> cors_origins;
     ChatDefaults chat;
+    /// `origins` are those above.
+    SocketSettings sockets;
 };
 
 /// The routes, and what goes for every request: who may call, request id, CORS, the shape of errors, one log line and
@@ -73,6 +76,7 @@ class Api {
     ChatHandler chat_;
     SessionHandlers sessions_;
     TurnHandlers turns_;
+    SocketHandler sockets_;
     HealthHandlers health_;
     PageHandler page_;
     http::Router router_;

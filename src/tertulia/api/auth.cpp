@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tertulia/base/crypto.h"
+#include "tertulia/http/websocket_handshake.h"
 
 namespace tertulia::api {
 namespace {
@@ -44,6 +45,23 @@ base::Result<void> check_bearer(std::string_view authorization, const base::Secr
     if (!base::equal_constant_time(authorization, token.reveal()))
         return base::fail(base::Errc::unauthenticated, "The bearer token is not valid here.");
     return {};
+}
+
+base::Result<void> check_socket_bearer(const http::Request& request, const base::Secret& token) {
+    constexpr std::string_view prefix = "tertulia.token.";
+    for (const std::string_view offered : http::offered_subprotocols(request))
+        if (offered.starts_with(prefix) && base::equal_constant_time(offered.substr(prefix.size()), token.reveal()))
+            return {};
+    return check_bearer(request.headers.get("authorization"), token);
+}
+
+bool is_allowed_origin(const http::Request& request, const std::vector<std::string>& allowed) {
+    const std::string* origin = request.headers.find("origin");
+    if (!origin) return true;
+    const std::string_view host = request.headers.get("host");
+    if (!host.empty() && (*origin == "http://" + std::string(host) || *origin == "https://" + std::string(host)))
+        return true;
+    return std::ranges::any_of(allowed, [&](const std::string& one) { return one == "*" || one == *origin; });
 }
 
 bool is_loopback_host(std::string_view host) {

@@ -14,6 +14,7 @@
 #include "tertulia/base/nearest_name.h"
 #include "tertulia/base/random.h"
 #include "tertulia/base/utf8.h"
+#include "tertulia/http/ascii.h"
 
 namespace tertulia::api {
 namespace {
@@ -56,8 +57,21 @@ Result<void> read_stream(const json::value& value, ChatRequest& request) {
     return {};
 }
 
+// A date and a time of day, as we write them or as another program does (no fraction, an offset, a space for the T).
+bool is_timestamp(std::string_view text) {
+    constexpr std::string_view form = "0000-00-00T00:00:00";
+    if (!is_place(text) || text.size() < form.size()) return false;
+    for (std::size_t i = 0; i < form.size(); ++i) {
+        const bool is_digit = text[i] >= '0' && text[i] <= '9';
+        if (is_digit != (form[i] == '0')) return false;
+        if (!is_digit && text[i] != form[i] && !(form[i] == 'T' && text[i] == ' ')) return false;
+    }
+    const auto number = [&text](std::size_t at) { return (text[at] - '0') * 10 + (text[at + 1] - '0'); };
+    return number(5) <= 12 && number(8) <= 31 && number(11) <= 24 && number(14) <= 59 && number(17) <= 60;
+}
+
 Result<void> read_parent(const json::value& value, ChatRequest& request) {
-    if (!value.is_string() || !is_place(view(value.get_string())))
+    if (!value.is_string() || !is_timestamp(view(value.get_string())))
         return wrong("'parent' must be a message's timestamp, such as 2024-11-22T10:30:00.000000Z.");
     request.turn.parent = view(value.get_string());
     return {};
@@ -252,6 +266,8 @@ std::string_view header_words(std::string_view text) {
 }
 
 Result<void> read_once_headers(const http::Headers& headers, const json::object& object, TurnRequest& request) {
+    const auto is_key = [](const auto& field) { return http::equal_ignoring_case(field.first, "idempotency-key"); };
+    if (std::ranges::count_if(headers.fields(), is_key) > 1) return wrong("'Idempotency-Key' is there twice.");
     if (const std::string* key = headers.find("idempotency-key")) return set_once_key(*key, object, request);
     // The official SDKs number their attempts; the body alone tells what a later one repeats.
     const std::string_view attempt = header_words(headers.get("x-stainless-retry-count"));
@@ -303,9 +319,9 @@ bool is_place(std::string_view text) {
 }
 
 Result<void> set_once_key(std::string_view key, const json::object& object, TurnRequest& request) {
-    const bool is_plain = std::ranges::all_of(key, [](char c) { return c >= 0x20 && c < 0x7f; });
+    const bool is_plain = std::ranges::all_of(key, [](char c) { return c > 0x20 && c < 0x7f; });
     if (key.empty() || key.size() > max_key_bytes || !is_plain)
-        return wrong(fmt::format("'Idempotency-Key' must have 1 to {} printable ASCII characters.", max_key_bytes));
+        return wrong(fmt::format("'Idempotency-Key' must have 1 to {} visible ASCII characters.", max_key_bytes));
     request.once = {.key = "key " + std::string(key),
                     .fingerprint = fingerprint(object),
                     .is_fresh = false,

@@ -193,7 +193,7 @@ sessions::OnceKey once(std::string_view body, const http::Headers& sent) {
 }
 
 TEST(ChatRequest, a_key_makes_it_recognisable) {
-    const auto key = headers("idempotency-key", "k 1");
+    const auto key = headers("idempotency-key", "k_1");
     const sessions::OnceKey first = once(R"({"message":"x","max_tokens":5,"stream":true})", key);
     EXPECT_FALSE(first.key.empty());
     EXPECT_FALSE(first.is_fresh);
@@ -203,12 +203,13 @@ TEST(ChatRequest, a_key_makes_it_recognisable) {
          {R"({"max_tokens":5,"message":"x"})", R"( {"message" : "\u0078", "max_tokens":5, "stream":false})",
           R"({"message":"x","max_tokens":5,"on_disconnect":"cancel","model":null})"})
         EXPECT_EQ(once(same, key).fingerprint, first.fingerprint) << same;
-    for (const std::string_view other :
-         {R"({"message":"y","max_tokens":5})", R"({"message":"x","max_tokens":6})", R"({"message":"x"})",
-          R"({"message":"x","max_tokens":5,"session_id":"s"})", R"({"message":"x","max_tokens":5,"parent":"2024"})"})
+    for (const std::string_view other : {R"({"message":"y","max_tokens":5})", R"({"message":"x","max_tokens":6})",
+                                         R"({"message":"x"})", R"({"message":"x","max_tokens":5,"session_id":"s"})",
+                                         R"({"message":"x","max_tokens":5,"parent":"2024-11-22 10:30:00"})"})
         EXPECT_NE(once(other, key).fingerprint, first.fingerprint) << other;
     EXPECT_EQ(once(R"({"message":"x"})", {}).key, "");
-    for (const std::string& bad : {std::string(), std::string(256, 'k'), std::string("k\xc3\xa9"), std::string("a\tb")})
+    for (const std::string& bad :
+         {std::string(), std::string(256, 'k'), std::string("k\xc3\xa9"), std::string("a\tb"), std::string("a b")})
         EXPECT_FALSE(parse_chat_request(R"({"message":"x"})", headers("idempotency-key", bad)).has_value()) << bad;
     EXPECT_TRUE(
         parse_chat_request(R"({"message":"x"})", headers("idempotency-key", std::string(255, 'k'))).has_value());

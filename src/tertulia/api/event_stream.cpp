@@ -19,8 +19,11 @@ std::optional<EventId> parse_event_id(std::string_view text) {
 async::Task<void> EventStream::send(sessions::TurnReader& reader) {
     sessions::EventBatch batch;
     std::string bytes;
+    // Only events are ever waited for, never the head.
+    if (!co_await reader.next(batch, base::Deadline(clock_.steady())) && !co_await write({})) co_return;
+    bool any = !batch.events.empty();
     while (true) {
-        const bool any = co_await reader.next(batch, next_heartbeat());
+        if (!any) any = co_await reader.next(batch, next_heartbeat());
         if (any && batch.events.empty()) break;
         bytes.clear();
         if (any)
@@ -29,23 +32,28 @@ async::Task<void> EventStream::send(sessions::TurnReader& reader) {
             bytes = sse_heartbeat;
         if (!co_await write(bytes)) co_return;
         if (batch.has_end()) break;
+        any = false;
     }
     co_await writer_.finish();
 }
 
 async::Task<void> EventStream::send(sessions::SessionFeed& feed) {
     sessions::EventBatch batch;
+    // A client that leaves is noticed at once, however quiet the session is.
+    writer_.on_close([&feed] { feed.stop(); });
     // The head goes out at once: there may be nothing to send for long.
-    std::string bytes(sse_heartbeat);
+    std::string bytes;
     while (co_await write(bytes)) {
         const base::Result<bool> any = co_await feed.next(batch, next_heartbeat());
         if (!any) break;  // the store is gone: the client comes back with its last id
+        if (*any && batch.events.empty()) break;
         bytes.clear();
         if (*any)
             append_sse(bytes, batch, TurnFacts::of(feed.reader(), request_id_));
         else
             bytes = sse_heartbeat;
     }
+    writer_.on_close(nullptr);
     co_await writer_.finish();
 }
 

@@ -28,7 +28,10 @@ api::ApiSettings api_settings(const Config& config) {
             .chat = {.on_busy = sessions::parse_on_busy(config.on_busy).value_or(sessions::OnBusy::queue),
                      .on_disconnect =
                          sessions::parse_on_disconnect(config.on_disconnect).value_or(sessions::OnDisconnect::finish),
-                     .heartbeat = config.limits.heartbeat}};
+                     .heartbeat = config.limits.heartbeat},
+            .sockets = {.origins = config.cors_origins,
+                        .message_limit = static_cast<std::size_t>(config.limits.body_bytes),
+                        .idle_limit = config.limits.websocket_idle}};
 }
 
 // Runs `what` on the worker's thread and waits for it here.

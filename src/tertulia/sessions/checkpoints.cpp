@@ -9,7 +9,6 @@ async::Task<void> Checkpoints::run(async::Executor executor) {
         const std::lock_guard lock(mutex_);
         loop_ = async::Waiter::make(executor);
     }
-    base::SteadyTime last = parts_.clock.steady() - settings_.interval;
     while (true) {
         base::Deadline due;
         {
@@ -18,13 +17,13 @@ async::Task<void> Checkpoints::run(async::Executor executor) {
                 loop_.reset();  // it belongs to this worker, which may end before this does
                 co_return;
             }
-            if (!changed_.empty()) due = base::Deadline(last + (is_urgent_ ? shortest_interval() : settings_.interval));
+            if (!changed_.empty())
+                due = base::Deadline(first_change_ + (is_urgent_ ? shortest_interval() : settings_.interval));
         }
         if (!due.passed(parts_.clock.steady())) {
             co_await loop_->wait(due);
             continue;
         }
-        last = parts_.clock.steady();
         co_await save(take_changed());
     }
 }
@@ -41,6 +40,7 @@ void Checkpoints::changed(const std::shared_ptr<TurnLog>& log) {
     const std::lock_guard lock(mutex_);
     if (log->checkpoint_state.has_left) return;
     const bool was_idle = changed_.empty();
+    if (was_idle) first_change_ = parts_.clock.steady();
     if (!log->checkpoint_state.is_listed) {
         log->checkpoint_state.is_listed = true;
         changed_.push_back(log);

@@ -1,6 +1,7 @@
 // Saves running turns, so that a crash loses little of them.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -48,8 +49,8 @@ class Checkpoints {
   private:
     /// Event numbers that are reserved ahead of the last one used.
     static constexpr std::uint32_t numbers_ahead = 10'000;
-    /// Between two writes that big turns ask for.
-    base::Milliseconds shortest_interval() const { return settings_.interval / 10; }
+    /// What a turn that has much to lose waits, so that others can share its write.
+    base::Milliseconds shortest_interval() const { return std::min(settings_.interval / 10, base::Milliseconds(25)); }
 
     std::vector<std::shared_ptr<TurnLog>> take_changed();
     async::Task<void> save(std::vector<std::shared_ptr<TurnLog>> logs);
@@ -58,6 +59,7 @@ class Checkpoints {
     const Settings settings_;
     std::mutex mutex_;
     std::vector<std::shared_ptr<TurnLog>> changed_;
+    base::SteadyTime first_change_;  // since when there is something to save
     bool is_urgent_ = false;
     bool stopped_ = false;
     std::shared_ptr<async::Waiter> loop_;

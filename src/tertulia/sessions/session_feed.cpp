@@ -52,15 +52,24 @@ async::Task<base::Result<void>> SessionFeed::from(std::string turn_id, std::uint
 }
 
 async::Task<base::Result<bool>> SessionFeed::next(EventBatch& batch, base::Deadline deadline) {
-    while (true) {
+    batch.events.clear();
+    while (!stopped_) {
         if (is_read_) {
             const auto found = co_await find_turn(deadline);
             if (!found || !*found) co_return found;
+            continue;
         }
         if (!co_await reader_->next(batch, deadline)) co_return false;
         is_read_ = batch.events.empty() || batch.has_end();
         if (!batch.events.empty()) co_return true;
     }
+    co_return true;
+}
+
+void SessionFeed::stop() {
+    stopped_ = true;
+    if (reader_) reader_->stop();
+    waiter_->wake();
 }
 
 async::Task<base::Result<bool>> SessionFeed::find_turn(base::Deadline deadline) {
@@ -85,6 +94,7 @@ async::Task<base::Result<bool>> SessionFeed::find_turn(base::Deadline deadline) 
             is_read_ = false;
             co_return true;
         }
+        if (stopped_) co_return true;
         if (deadline.passed(std::chrono::steady_clock::now())) co_return false;
         co_await waiter_->wait(deadline);
     }

@@ -30,8 +30,11 @@ class SessionFeed {
     /// Begins right after this event, in whatever turn it was. `not_found`: there is no such turn.
     async::Task<base::Result<void>> from(std::string turn_id, std::uint32_t number);
 
-    /// Waits for more events, all of one turn (`reader()`'s); false: none came by the deadline. An error: the store's.
+    /// Waits for more events, all of one turn (`reader()`'s); false: none came by the deadline. An empty batch:
+    /// stopped. An error: the store's.
     async::Task<base::Result<bool>> next(EventBatch& batch, base::Deadline deadline);
+    /// `next` gives nothing any more.
+    void stop();
     /// The turn of the last batch.
     const TurnReader& reader() const { return *reader_; }
 
@@ -45,6 +48,7 @@ class SessionFeed {
     SessionKey key_;
     std::shared_ptr<async::Waiter> waiter_;
     std::optional<TurnReader> reader_;
+    bool stopped_ = false;
     bool is_read_ = true;  // reader_ has given all it had
     std::string last_;     // the turn before the one that is looked for; empty: none that we know of
 };

@@ -121,6 +121,10 @@ void TurnLog::finish(TurnResult result, bool with_usage) {
     if (with_usage) add({.kind = EventKind::usage});
     add({.kind = EventKind::ended});
     result_ = std::make_shared<const TurnResult>(std::move(result));
+    if (bytes_ == result_->message) {
+        texts_in_result_ = true;
+        std::string().swap(bytes_);
+    }
     count_memory();
     wake(false, true);
 }
@@ -155,8 +159,8 @@ void TurnLog::read(Place& place, EventBatch& batch, std::size_t max_bytes) const
     };
     EventEntry entry;
     while (batch.bytes.size() < max_bytes && place.cursor.next(record_.bytes(), entry)) {
-        const std::string_view text = std::string_view(bytes_).substr(place.at, entry.text_size);
-        const std::string_view extra = std::string_view(bytes_).substr(place.at + text.size(), entry.extra_size);
+        const std::string_view text = texts().substr(place.at, entry.text_size);
+        const std::string_view extra = texts().substr(place.at + text.size(), entry.extra_size);
         place.at += text.size() + extra.size();
         if (!is_shown(entry.kind)) continue;
         // Numbers are missing before this event, and the reader has seen some of them: what it has is not what there
@@ -180,7 +184,7 @@ std::string TurnLog::text_up_to(std::uint32_t number) const {
     EventEntry entry;
     for (EventCursor cursor; cursor.next(record_.bytes(), entry) && (entry.number == 0 || entry.number < number);) {
         if (entry.kind == EventKind::text_replaced || entry.kind == EventKind::restart) text.clear();
-        if (is_text(entry.kind) || entry.kind == EventKind::text_replaced) text.append(bytes_, at, entry.text_size);
+        if (is_text(entry.kind) || entry.kind == EventKind::text_replaced) text += texts().substr(at, entry.text_size);
         at += std::size_t(entry.text_size) + entry.extra_size;
     }
     return text;

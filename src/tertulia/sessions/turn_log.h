@@ -124,6 +124,8 @@ class TurnLog {
     void add(EventEntry entry, std::string_view text = {}, std::string_view extra = {});
     void wake(bool start, bool end);
     void count_memory();
+    /// The texts of all events, one after the other.
+    std::string_view texts() const { return texts_in_result_ ? std::string_view(result_->message) : bytes_; }
     std::string text_up_to(std::uint32_t number) const;
 
     const std::shared_ptr<const TurnName> name_;
@@ -139,6 +141,7 @@ class TurnLog {
     std::vector<Waiting> waiters_;
     bool queued_ = false;
     bool has_text_ = false;
+    bool texts_in_result_ = false;  // the answer's text is all there is: kept once
     std::size_t saved_record_ = 0;
     std::atomic<std::size_t> saved_bytes_ = 0;
     std::atomic<std::uint32_t> reserved_;

@@ -21,6 +21,8 @@ void TurnReader::wake_for(TurnLog::WakeFor what) {
 async::Task<bool> TurnReader::next(EventBatch& batch, base::Deadline deadline) {
     wake_for(TurnLog::WakeFor::any_event);
     while (true) {
+        batch.events.clear();
+        if (stopped_) co_return true;
         log_->read(place_, batch);
         if (!batch.events.empty() || is_over()) co_return true;
         if (deadline.passed(std::chrono::steady_clock::now())) co_return false;
@@ -44,6 +46,11 @@ async::Task<std::shared_ptr<const TurnResult>> TurnReader::wait_end(base::Deadli
         if (deadline.passed(std::chrono::steady_clock::now())) co_return nullptr;
         co_await waiter_->wait(deadline);
     }
+}
+
+void TurnReader::stop() {
+    stopped_ = true;
+    waiter_->wake();
 }
 
 bool TurnReader::is_over() const {

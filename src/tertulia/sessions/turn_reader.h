@@ -27,6 +27,8 @@ class TurnReader {
     async::Task<std::shared_ptr<const TurnResult>> wait_end(base::Deadline deadline);
     /// Has the turn ended, with nothing left to read?
     bool is_over() const;
+    /// `next` gives nothing any more: an empty batch, at once.
+    void stop();
 
     const TurnName& name() const { return log_->name(); }
     const TurnLog& log() const { return *log_; }
@@ -39,6 +41,7 @@ class TurnReader {
     std::shared_ptr<async::Waiter> waiter_;
     std::optional<TurnLog::WakeFor> waiting_for_;
     TurnLog::Place place_;
+    bool stopped_ = false;
     void wake_for(TurnLog::WakeFor what);
 };
 

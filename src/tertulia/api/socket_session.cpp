@@ -1,0 +1,190 @@
+#include "tertulia/api/socket_session.h"
+
+#include <fmt/format.h>
+
+#include "tertulia/api/answer_json.h"
+#include "tertulia/api/error_reply.h"
+#include "tertulia/base/json.h"
+
+namespace tertulia::api {
+namespace {
+
+constexpr std::string_view owner = "local";  // until there are accounts
+constexpr base::Milliseconds cancel_limit{10'000};
+
+base::Error too_many() {
+    return {.code = base::Errc::unavailable,
+            .message = "Too much is sent over this socket at once; wait for an answer, or open another one.",
+            .retry_after = base::Milliseconds(1000)};
+}
+
+}  // namespace
+
+async::Task<void> SocketSession::run() {
+    while (true) {
+        auto message = co_await socket_->read(base::Deadline::never());
+        if (!message) break;
+        co_await take(*std::move(message));
+    }
+    for (sessions::TurnReader* reader : readers_) reader->stop();
+    for (const auto& [id, feed] : feeds_) feed->stop();
+    co_await tasks_.join(base::Deadline::never());
+}
+
+async::Task<void> SocketSession::take(std::string text) {
+    std::string client_id;
+    auto request = parse_socket_request(text, client_id);
+    std::string().swap(text);
+    if (!request) co_return co_await send_error(request.error(), client_id);
+    if (request->type == SocketRequest::Type::ping) co_return co_await send_pong(client_id);
+    if (request->type == SocketRequest::Type::unsubscribe) co_return unsubscribe(request->session_id);
+    if (tasks_.size() >= most_readers) co_return co_await send_error(too_many(), client_id);
+    switch (request->type) {
+        case SocketRequest::Type::chat:
+            tasks_.spawn(chat(*std::move(request)));
+            break;
+        case SocketRequest::Type::subscribe:
+            // In the order of the messages: what comes next may be a chat of this session.
+            co_await subscribe(*std::move(request));
+            break;
+        case SocketRequest::Type::resume:
+            tasks_.spawn(resume(*std::move(request)));
+            break;
+        case SocketRequest::Type::cancel:
+            tasks_.spawn(cancel(*std::move(request)));
+            break;
+        case SocketRequest::Type::unsubscribe:
+        case SocketRequest::Type::ping:
+            break;
+    }
+}
+
+async::Task<void> SocketSession::chat(SocketRequest request) {
+    sessions::TurnRequest& turn = request.chat.turn;
+    turn.owner = owner;
+    turn.request_id = request_id_;
+    turn.on_busy = request.chat.on_busy.value_or(defaults_.on_busy);
+    const bool is_once = !turn.once.key.empty();
+    auto begun = is_once ? co_await sessions_.begin_once(std::move(turn)) : sessions_.begin(std::move(turn));
+    if (!begun) co_return co_await send_error(begun.error(), request.request_id);
+    own_turns_.insert(begun->reader.name().turn_id);
+    const bool cancels = request.chat.on_disconnect.value_or(defaults_.on_disconnect) == sessions::OnDisconnect::cancel;
+    co_await send_turn(std::move(begun->reader), std::move(request.request_id), cancels && !begun->is_replay);
+}
+
+async::Task<void> SocketSession::resume(SocketRequest request) {
+    const sessions::TurnName name{.key = {.owner = std::string(owner), .session_id = request.session_id},
+                                  .turn_id = request.turn_id};
+    auto reader = co_await sessions_.read(name, request.last_event_id ? request.last_event_id->number : 0);
+    if (!reader) co_return co_await send_error(reader.error(), request.request_id);
+    own_turns_.insert(name.turn_id);
+    co_await send_turn(*std::move(reader), std::move(request.request_id), false);
+}
+
+async::Task<void> SocketSession::subscribe(SocketRequest request) {
+    if (feeds_.contains(request.session_id)) co_return;
+    auto feed = std::make_shared<sessions::SessionFeed>(
+        sessions_.feed({.owner = std::string(owner), .session_id = request.session_id}));
+    if (request.last_event_id) {
+        const auto found = co_await feed->from(request.last_event_id->turn_id, request.last_event_id->number);
+        if (!found) co_return co_await send_error(found.error(), request.request_id);
+    } else {
+        feed->from_now();
+    }
+    feeds_[request.session_id] = feed;
+    tasks_.spawn(send_feed(std::move(feed), std::move(request.request_id)));
+}
+
+void SocketSession::unsubscribe(const std::string& session_id) {
+    const auto found = feeds_.find(session_id);
+    if (found == feeds_.end()) return;
+    found->second->stop();
+    feeds_.erase(found);
+}
+
+async::Task<void> SocketSession::cancel(SocketRequest request) {
+    const sessions::TurnName name{.key = {.owner = std::string(owner), .session_id = request.session_id},
+                                  .turn_id = request.turn_id};
+    // Its end is told by its events, to whoever reads them.
+    const auto cancelled = co_await sessions_.cancel(name, base::Deadline(clock_.steady() + cancel_limit));
+    if (!cancelled) co_await send_error(cancelled.error(), request.request_id);
+}
+
+async::Task<void> SocketSession::send_turn(sessions::TurnReader reader, std::string client_id, bool cancel_at_end) {
+    readers_.insert(&reader);
+    if (!socket_->is_open()) reader.stop();
+    sessions::EventBatch batch;
+    while (true) {
+        co_await reader.next(batch, base::Deadline::never());
+        if (batch.events.empty()) break;
+        const bool was_refused = batch.has_end() && !reader.has_started() && !reader.log().was_queued();
+        if (was_refused) {
+            std::string more;
+            append_turn_remains(more, *reader.result());
+            co_await send_error(turn_error(*reader.result()), client_id, more);
+        } else if (!co_await send_batch(batch, TurnFacts::of(reader, request_id_), client_id)) {
+            break;
+        }
+        if (batch.has_end()) break;
+    }
+    readers_.erase(&reader);
+    if (!feeds_.contains(reader.name().key.session_id)) own_turns_.erase(reader.name().turn_id);
+    if (cancel_at_end && !reader.result()) sessions_.ask_to_cancel(reader.name());
+}
+
+async::Task<void> SocketSession::send_feed(std::shared_ptr<sessions::SessionFeed> feed, std::string client_id) {
+    sessions::EventBatch batch;
+    while (true) {
+        const auto any = co_await feed->next(batch, base::Deadline::never());
+        if (!any) {
+            co_await send_error(any.error(), client_id);
+            break;
+        }
+        if (batch.events.empty()) break;
+        const std::string& turn_id = feed->reader().name().turn_id;
+        if (own_turns_.contains(turn_id)) {
+            if (batch.has_end()) own_turns_.erase(turn_id);
+            continue;
+        }
+        if (!co_await send_batch(batch, TurnFacts::of(feed->reader(), request_id_), client_id)) break;
+    }
+}
+
+async::Task<bool> SocketSession::send_batch(const sessions::EventBatch& batch, const TurnFacts& facts,
+                                            std::string_view client_id) {
+    std::string text;
+    for (const sessions::EventBatch::Event& event : batch.events) {
+        text = "{\"type\":\"";
+        text += event_name(event, facts);
+        fmt::format_to(std::back_inserter(text), "\",\"id\":\"{}:{}\",\"session_id\":", facts.name.turn_id,
+                       event.number);
+        base::append_json_string(text, facts.name.key.session_id);
+        if (!client_id.empty()) {
+            text += ",\"request_id\":";
+            base::append_json_string(text, client_id);
+        }
+        text += ",\"data\":";
+        append_event_data(text, event, batch, facts);
+        text += '}';
+        if (!co_await socket_->write(text)) co_return false;
+    }
+    co_return true;
+}
+
+async::Task<void> SocketSession::send_error(const base::Error& error, std::string_view client_id,
+                                            std::string_view more) {
+    std::string body;
+    append_error(body, error, {.request_id = client_id.empty() ? request_id_ : client_id, .more = more});
+    co_await socket_->write("{\"type\":\"error\"," + body.substr(1));
+}
+
+async::Task<void> SocketSession::send_pong(std::string_view client_id) {
+    std::string text = "{\"type\":\"pong\"";
+    if (!client_id.empty()) {
+        text += ",\"request_id\":";
+        base::append_json_string(text, client_id);
+    }
+    co_await socket_->write(text + "}");
+}
+
+}  // namespace tertulia::api

@@ -1,0 +1,67 @@
+// One client's WebSocket.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "tertulia/api/chat_handler.h"
+#include "tertulia/api/event_json.h"
+#include "tertulia/api/socket_request.h"
+#include "tertulia/async/task_group.h"
+#include "tertulia/http/websocket.h"
+#include "tertulia/sessions/session_feed.h"
+#include "tertulia/sessions/session_service.h"
+
+namespace tertulia::api {
+
+/// Reads a client's messages and sends it the events that it asked for: of the turns that it began or resumed, and of
+/// the sessions that it subscribed to. Each is a task with a reader of its own, so nothing is kept for a client that is
+/// slow, and nothing is lost by one that leaves. Belongs to the connection's task. One per worker.
+class SocketSession {
+  public:
+    /// The most turns and subscriptions that one socket is sent at a time.
+    static constexpr std::size_t most_readers = 256;
+
+    SocketSession(sessions::SessionService& sessions, const base::Clock& clock, ChatDefaults defaults,
+                  std::shared_ptr<http::WebSocket> socket, std::string_view request_id, async::Executor executor,
+                  std::function<void(const std::string&)> on_bug)
+        : sessions_(sessions),
+          clock_(clock),
+          defaults_(defaults),
+          socket_(std::move(socket)),
+          request_id_(request_id),
+          tasks_(executor, std::move(on_bug)) {}
+
+    /// To the end of the socket.
+    async::Task<void> run();
+
+  private:
+    async::Task<void> take(std::string text);
+    async::Task<void> chat(SocketRequest request);
+    async::Task<void> resume(SocketRequest request);
+    async::Task<void> subscribe(SocketRequest request);
+    void unsubscribe(const std::string& session_id);
+    async::Task<void> cancel(SocketRequest request);
+
+    async::Task<void> send_turn(sessions::TurnReader reader, std::string client_id, bool cancel_at_end);
+    async::Task<void> send_feed(std::shared_ptr<sessions::SessionFeed> feed, std::string client_id);
+    async::Task<bool> send_batch(const sessions::EventBatch& batch, const TurnFacts& facts, std::string_view client_id);
+    async::Task<void> send_error(const base::Error& error, std::string_view client_id, std::string_view more = {});
+    async::Task<void> send_pong(std::string_view client_id);
+
+    sessions::SessionService& sessions_;
+    const base::Clock& clock_;
+    const ChatDefaults defaults_;
+    const std::shared_ptr<http::WebSocket> socket_;
+    const std::string request_id_;
+    async::TaskGroup tasks_;
+    std::set<sessions::TurnReader*> readers_;
+    std::map<std::string, std::shared_ptr<sessions::SessionFeed>> feeds_;
+    std::set<std::string> own_turns_;  // whose events this socket gets anyway
+};
+
+}  // namespace tertulia::api
