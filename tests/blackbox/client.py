@@ -182,6 +182,12 @@ class Stream:
         self.events.append(event)
         return event
 
+    def event(self):
+        """The next event that is no comment."""
+        while (event := self.next()).name == ":":
+            pass
+        return event
+
     def until(self, *names):
         """Reads up to and including the next event with one of these names."""
         while (event := self.next()).name not in names:
@@ -207,8 +213,9 @@ class Stream:
 
     @property
     def seen(self):
-        """[(id, name, data)] of all events, comments left out: what another reader must see too."""
-        return [(e.id, e.name, e.json) for e in self.events if e.name != ":"]
+        """[(id, name, data)] of all events: what another reader must see too. Not comments, not this request's own id."""
+        events = [(e.id, e.name, e.json) for e in self.events if e.name != ":"]
+        return [(id_, name, {k: v for k, v in data.items() if k != "request_id"}) for id_, name, data in events]
 
     def close(self):
         self.connection.close()

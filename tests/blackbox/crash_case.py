@@ -11,7 +11,7 @@ from harness import ServerCase
 PIECES = ("Es war ", "einmal ", "ein 日本 ", "König", ", der ", "hatte ", "😀 drei ", "Töchter.")
 NEVER_MS = 3_600_000
 SOON = {"interval_ms": 20}
-SETTLED_SECONDS = 1.0  # fifty intervals: by then the promise to checkpoint must have been kept
+SETTLED_SECONDS = 0.6  # thirty intervals: by then the promise to checkpoint must have been kept
 
 
 class CrashCase(ServerCase):

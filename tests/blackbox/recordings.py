@@ -9,7 +9,6 @@ from answers import Raw
 from server import ROOT
 
 FOLDER = ROOT / os.environ.get("TERTULIA_TEST_DATA", "../shared/data") / "recordings"
-DELTAS = ('"text_delta"', '"thinking_delta"', '"content":"')
 
 
 def items(name):
@@ -25,8 +24,13 @@ def items(name):
 
 def is_delta(item):
     """Does this piece of a recording become an event of ours that carries text?"""
-    text = item.data.decode()
-    return any(mark in text for mark in DELTAS) and '"content":""' not in text
+    for line in item.data.decode().splitlines():
+        if line.startswith("data: {"):
+            data = json.loads(line.removeprefix("data: "))
+            deltas = [data.get("delta"), *(choice.get("delta") for choice in data.get("choices", []))]
+            if any(delta.get(member) for delta in deltas if delta for member in ("text", "thinking", "content")):
+                return True
+    return False
 
 
 def steps(pieces):

@@ -140,6 +140,7 @@ class WebSocket:
     def seen(self, turn=None):
         """[(id, type, data)] of the events, of one turn if named: what a reader of server-sent events sees."""
         events = [(m["id"], m["type"], m["data"]) for m in self.messages if "id" in m]
+        events = [(i, t, {k: v for k, v in data.items() if k != "request_id"}) for i, t, data in events]
         return [e for e in events if turn is None or e[0].startswith(turn + ":")]
 
     def closed(self):
