@@ -73,12 +73,12 @@ class SocketsTest(BrowserCase):
         self.send({"type": "dance"})
         self.assertEqual(self.wait_frame("error")["code"], "invalid_request")
         self.browser.run("socket.close(1000)")
-        wait_for(lambda: self.browser.run("return closed") == 1000, "the end of the socket")
+        wait_for(lambda: self.browser.run("return close_code") == 1000, "the end of the socket")
 
     def test_a_websocket_of_a_foreign_page_is_refused(self):
         self.foreign_page()
         self.assertEqual(self.open_socket("tertulia"), False)
-        wait_for(lambda: self.browser.run("return closed") == 1006, "the refusal")
+        wait_for(lambda: self.browser.run("return close_code") == 1006, "the refusal")
 
     def test_an_event_source_follows_a_session(self):
         self.upstream.script("default", Answer("Hello"))
