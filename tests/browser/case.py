@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "blackbo
 from browser import CHROMIUM, DRIVER, MISSING, Browser, WebDriverError  # noqa: E402
 from harness import ServerCase, wait_for  # noqa: E402
 
-__all__ = ["ENTER", "ESCAPE", "RELEASE", "SHIFT", "BrowserCase", "wait_for"]
+__all__ = ["ENTER", "ESCAPE", "PATIENCE", "RELEASE", "SHIFT", "BrowserCase", "wait_for"]
 
 ENTER, SHIFT, ESCAPE, RELEASE = "\ue007", "\ue008", "\ue00c", "\ue000"
 PATIENCE = 30  # seconds, on a busy machine

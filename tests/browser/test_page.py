@@ -2,9 +2,10 @@
 
 import unittest
 
-from case import ENTER, ESCAPE, RELEASE, SHIFT, BrowserCase, wait_for
+from case import ENTER, ESCAPE, PATIENCE, RELEASE, SHIFT, BrowserCase, wait_for
 
 from answers import CUT, Answer, Thinking
+from cutting_proxy import CuttingProxy
 from fake_upstream import Gate
 
 TOKEN = "the-token-of-the-page"
@@ -155,6 +156,46 @@ class PageTest(BrowserCase):
         self.wait_messages(lambda shown: len(shown) == 4 and shown[-1]["state"] == "completed", "its answer")
         self.assertEqual(self.asked("Written in a tunnel."), 1)
         self.assertEqual(len(self.server.history(self.session)), 4)
+
+    def test_a_connection_that_is_cut_in_mid_answer_is_taken_up_again(self):
+        proxy = CuttingProxy(self.server.url)
+        self.addCleanup(proxy.close)
+        gates = [Gate(), Gate()]
+        self.script(Answer("Hello"), Answer("one ", gates[0], "two ", gates[1], "three"))
+        self.browser.open(f"{proxy.url}/#{self.session}")
+        self.say("First.")
+        self.wait_state("completed")
+        self.say("Count.")
+        self.wait_text("one")
+        proxy.cut()
+        gates[0].open()
+        self.wait_text("one two")
+        proxy.away = True
+        proxy.cut()
+        note = "return document.getElementById('note').innerText"
+        wait_for(lambda: "No connection" in self.browser.run(note), "the page to say so", PATIENCE)
+        gates[1].open()
+        self.server.wait_idle(self.session)
+        proxy.away = False
+        self.wait_state("completed")
+        self.assertEqual(self.texts()[2:], [("user", "Count."), ("assistant", "one two three")])
+        wait_for(lambda: self.browser.run(note) == "", "the page to be content", PATIENCE)
+
+    def test_a_long_conversation_is_read_from_its_end(self):
+        for i in range(60):
+            self.server.chat(f"number {i}", self.session, model="openai/long")
+        self.open()
+        self.wait_messages(lambda shown: len(shown) == 100, "the newest messages")
+        self.assertEqual(self.messages()[0]["text"], "number 10")
+        at_end = "const s = document.getElementById('scroll'); return s.scrollHeight - s.scrollTop - s.clientHeight < 2;"
+        wait_for(lambda: self.browser.run(at_end), "the end of the conversation")
+        self.press("Show earlier messages")
+        self.wait_messages(lambda shown: len(shown) == 120, "all messages")
+        self.assertEqual([m["text"] for m in self.messages()[::2]], [f"number {i}" for i in range(60)])
+        self.assertFalse(self.browser.run("return document.getElementById('earlier').checkVisibility()"))
+        self.say("one more")
+        self.wait_messages(lambda shown: len(shown) == 122 and shown[-1]["state"] == "completed", "the next answer")
+        wait_for(lambda: self.browser.run(at_end), "the new end of the conversation")
 
     def test_the_text_of_a_model_is_text(self):
         evil = "<img src=x onerror=\"document.title='x'\"> <script>document.title='x'</script> [a](javascript:alert(1))"

@@ -74,7 +74,6 @@ TEST(PageHandlerTest, a_client_that_has_the_page_gets_304) {
 
 // What the policy would refuse, and what could run a model's text.
 TEST(PageHandlerTest, the_page_has_nothing_from_elsewhere_and_no_markup_from_text) {
-    const std::string html(page_html);
     for (const char* refused :
          {"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "src=\"http", "@import", "url(",
           " style=", " onclick=", " onload=", " onerror=", " oninput=", " onsubmit=", " onkeydown="})
