@@ -13,7 +13,9 @@ http::Response Cors::preflight() const {
     http::Response response;
     response.status = 204;
     response.headers.add("access-control-allow-methods", "GET, POST, DELETE");
-    response.headers.add("access-control-allow-headers", "authorization, content-type, last-event-id");
+    response.headers.add(
+        "access-control-allow-headers",
+        "authorization, content-type, idempotency-key, last-event-id, prefer, x-stainless-retry-count");
     response.headers.add("access-control-max-age", "600");
     return response;
 }
@@ -25,7 +27,9 @@ void Cors::add_headers(const http::Request& request, http::Headers& headers) con
     const std::string* origin = request.headers.find("origin");
     if (!origin || (!any && std::ranges::find(origins_, *origin) == origins_.end())) return;
     headers.add("access-control-allow-origin", any ? "*" : *origin);
-    headers.add("access-control-expose-headers", "x-request-id, retry-after, retry-after-ms");
+    headers.add("access-control-expose-headers",
+                "x-request-id, retry-after, retry-after-ms, x-should-retry, idempotency-replayed, location, "
+                "preference-applied");
 }
 
 }  // namespace tertulia::api
