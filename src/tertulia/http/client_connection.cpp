@@ -47,6 +47,7 @@ bool ClientConnection::end_wait(const boost::system::error_code& error) {
 std::unexpected<base::Error> ClientConnection::failed(const boost::system::error_code& error) const {
     if (stopped_) return stopped();
     if (timed_out_) return timed_out();
+    if (!error) return broken();
     return base::fail(Errc::upstream_unavailable, error.message());
 }
 
@@ -99,17 +100,16 @@ async::Task<base::Result<void>> ClientConnection::write(std::string_view bytes, 
     co_return base::Result<void>();
 }
 
-async::Task<base::Result<std::size_t>> ClientConnection::read(std::span<char> buffer, base::Deadline deadline) {
-    if (stopped_) co_return stopped();
+async::Task<IoResult> ClientConnection::read(std::span<char> buffer, base::Deadline deadline) {
     // A plain socket is usually not readable yet; TLS may hold decoded bytes that no wait would tell of.
     IoResult io = tls_ ? try_read(buffer) : IoResult{IoResult::State::want_read};
-    while (io.wants_to_wait()) {
-        const boost::system::error_code error = co_await begin_wait(io, deadline);
-        if (!end_wait(error)) co_return failed(error);
+    while (io.wants_to_wait() && !stopped_) {
+        error_ = co_await begin_wait(io, deadline);
+        if (!end_wait(error_)) co_return IoResult{IoResult::State::failed};
         io = try_read(buffer);
     }
-    if (io.state == IoResult::State::failed) co_return broken();
-    co_return io.bytes;  // none: closed
+    if (stopped_) co_return IoResult{IoResult::State::failed};
+    co_return io;
 }
 
 IoResult ClientConnection::try_read(std::span<char> buffer) {

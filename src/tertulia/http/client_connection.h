@@ -27,8 +27,10 @@ class ClientConnection {
     async::Task<base::Result<void>> start_tls(const TlsContext& context, std::string host, base::Deadline deadline);
 
     async::Task<base::Result<void>> write(std::string_view bytes, base::Deadline deadline);
-    /// What is there, as soon as something is; 0 at the end of the connection.
-    async::Task<base::Result<std::size_t>> read(std::span<char> buffer, base::Deadline deadline);
+    /// What is there, as soon as something is: done, closed, or failed, and then `why()` says more. (A small result:
+    /// the task of an answer that is read waits here for most of its life.)
+    async::Task<IoResult> read(std::span<char> buffer, base::Deadline deadline);
+    base::Error why() const { return failed(error_).error(); }
 
     /// Closes it: a wait that is under way, and everything after it, ends with unavailable, "stopped".
     void abort();
@@ -51,6 +53,7 @@ class ClientConnection {
     Socket socket_;
     std::unique_ptr<TlsSession> tls_;
     async::Sweeper::Entry deadline_;
+    boost::system::error_code error_;  // of the read that failed
     bool timed_out_ = false;
     bool stopped_ = false;
 };

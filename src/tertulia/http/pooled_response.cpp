@@ -32,17 +32,17 @@ Task<base::Result<void>> PooledResponse::exchange(std::string_view request, base
     if (!written && (lease_->reused || written.error().code != Errc::upstream_unavailable))
         co_return explain(std::move(written.error()), "the request was not taken");
     for (;;) {
-        auto count = co_await (**lease_).read(core_->scratch(), deadline);
-        if (!count)
-            co_return explain(std::move(count.error()),
+        const IoResult io = co_await (**lease_).read(core_->scratch(), deadline);
+        if (io.state == IoResult::State::failed)
+            co_return explain((**lease_).why(),
                               began ? "the answer's head was not complete" : "no byte of an answer came");
-        if (*count == 0) {
+        if (io.state == IoResult::State::closed) {
             auto error = parser_.end_of_input().error();
             if (!began) error.message = "The other server closed the connection without an answer.";
             co_return std::unexpected(std::move(error));
         }
         began = true;
-        std::string_view bytes(core_->scratch().data(), *count);
+        std::string_view bytes(core_->scratch().data(), io.bytes);
         auto head = parser_.feed_head(bytes);
         if (!head) co_return std::unexpected(std::move(head.error()));
         if (!*head) continue;
@@ -96,11 +96,11 @@ bool PooledResponse::advance() {
     return true;
 }
 
-void PooledResponse::take(base::Result<std::size_t>&& count) {
-    if (!count)
-        remember(explain(std::move(count.error()), "the rest of the answer did not come").error());
-    else if (*count > 0)
-        raw_ = core_->scratch().first(*count);
+void PooledResponse::take(IoResult io) {
+    if (io.state == IoResult::State::failed)
+        remember(explain((**lease_).why(), "the rest of the answer did not come").error());
+    else if (io.state == IoResult::State::done)
+        raw_ = core_->scratch().first(io.bytes);
     else if (auto ended = parser_.end_of_input(); !ended)
         remember(std::move(ended.error()));
     else

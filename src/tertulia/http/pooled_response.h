@@ -36,7 +36,7 @@ class PooledResponse final : public ClientResponse {
     };
     /// Finds the next `bytes_` (none: the end), or fails. False: more has to be read first, for `take`.
     bool advance();
-    void take(base::Result<std::size_t>&& count);
+    void take(IoResult io);
     base::Result<std::string_view> unframe(std::span<char> raw);
     void inflate(std::string_view in);
     void end_of_body(bool clean);
