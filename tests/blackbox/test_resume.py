@@ -6,7 +6,7 @@ import recordings
 from answers import CUT, STALL, Answer, Thinking, Tool, Usage
 from client import open_events
 from fake_upstream import Gate, Held
-from harness import ServerCase, turn_path
+from harness import ServerCase, turn_path, wait_for
 
 # What text events must carry whole: many bytes in a character, line ends, what looks like the format itself.
 OWN = ("Grüße, ", "日本", "語 😀\n", "\n", "\ndata: x\n\n", "id: 7\r\n", ": no comment", " ", "\t", "\u2028", "end")
@@ -230,6 +230,7 @@ class ForgottenTest(CutCase):
         turns = [self.play("own", *own_items(), usage=Usage(3, 0, 0, 9))]
         turns.append(self.play("tool", "a", Tool("f", ('{"x"', ":1}")), provider="anthropic"))
         turns += [self.recorded(name) for name in RECORDED]
+        wait_for(lambda: b"\ntertulia_turn_log_bytes 0\n" in self.server.get("/metrics").body, "the logs to be gone")
         for turn in turns:
             self.assert_resumes(self.server, *turn)
 
