@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -13,11 +14,15 @@ namespace tertulia::bench {
 class EventCounter {
   public:
     /// `terminal`: the line that the stream's last event must have, as "event: turn.completed" or "data: [DONE]".
-    void begin(std::string_view terminal) {
+    /// `after`: the number of the event before the first one that may come, where events have numbers.
+    void begin(std::string_view terminal, std::uint64_t after = 0) {
         terminal_ = terminal;
         events_ = 0;
+        number_ = after;
         line_size_ = 0;
-        has_data_ = finished_ = false;
+        has_data_ = finished_ = has_gap_ = names_events_ = is_text_ = has_text_ = false;
+        turn_.clear();
+        session_.clear();
     }
 
     void feed(std::string_view data) {
@@ -37,26 +42,60 @@ class EventCounter {
     std::uint64_t events() const { return events_; }
     bool finished() const { return finished_; }
 
+    /// Has an event with text come? Where events have no names it is the second one: the first only tells the role.
+    bool has_text() const { return has_text_; }
+
+    /// Of "id: <turn>:<number>": the last number, and the turn; whether each number was the one after the last.
+    std::uint64_t number() const { return number_; }
+    const std::string& turn() const { return turn_; }
+    bool in_order() const { return !has_gap_; }
+    /// The session that the first event names.
+    const std::string& session() const { return session_; }
+
   private:
     void end_line() {
         std::string_view line(line_, line_size_);
+        line_size_ = 0;
         if (line.ends_with('\r')) line.remove_suffix(1);
         if (line.empty()) {
             events_ += has_data_ ? 1 : 0;
             has_data_ = false;
-        } else {
-            has_data_ = has_data_ || line.starts_with("data:");
-            finished_ = finished_ || line == terminal_;
+            has_text_ = has_text_ || is_text_ || (!names_events_ && events_ > 1);
+            return;
         }
-        line_size_ = 0;
+        has_data_ = has_data_ || line.starts_with("data:");
+        finished_ = finished_ || line == terminal_;
+        names_events_ = names_events_ || line.starts_with("event: ");
+        is_text_ = is_text_ || line == "event: text.delta";
+        if (line.starts_with("id: ")) take_id(line.substr(4));
+        constexpr std::string_view session = R"(data: {"session_id":")";
+        if (events_ == 0 && line.starts_with(session))
+            session_ = line.substr(session.size(), line.find('"', session.size()) - session.size());
+    }
+
+    void take_id(std::string_view id) {
+        const auto colon = id.rfind(':');
+        if (colon == std::string_view::npos) return;
+        if (turn_.empty()) turn_ = id.substr(0, colon);
+        std::uint64_t number = 0;
+        std::from_chars(id.data() + colon + 1, id.data() + id.size(), number);
+        has_gap_ = has_gap_ || number != number_ + 1;
+        number_ = number;
     }
 
     std::string_view terminal_;
     std::uint64_t events_ = 0;
+    std::uint64_t number_ = 0;
     std::size_t line_size_ = 0;
     bool has_data_ = false;
     bool finished_ = false;
-    char line_[40];
+    bool has_gap_ = false;
+    bool names_events_ = false;
+    bool is_text_ = false;
+    bool has_text_ = false;
+    std::string turn_;
+    std::string session_;
+    char line_[100];
 };
 
 /// One HTTP/1.1 answer after the other from one connection. `feed` calls `on_body(piece)` for the body's bytes. Value.

@@ -3,7 +3,8 @@
 //   closed loop (default)  C connections, each sends its next request when the answer to the last is whole
 //   open loop (--rate R)   R requests a second whatever the server does; latency counts from the scheduled time, so a
 //                          slow server cannot slow down the questions (no coordinated omission)
-//   slow streams           closed loop with a paced model, thousands of connections and --ramp
+//   once (--once)          every connection asks once, and the run ends when all answers are whole: for thousands of
+//                          slow streams, with --ramp, and with --resume to read some of the running turns again
 //
 // An answer counts only when it is whole: status 200 and, by kind, the member or the terminal event that ends it.
 
@@ -15,8 +16,8 @@
 
 #include "http_answer.h"
 #include "load_options.h"
+#include "load_report.h"
 #include "net.h"
-#include "process_usage.h"
 
 namespace {
 
@@ -29,24 +30,12 @@ struct Connection {
     std::string body;        // of an answer that is not a stream
     std::int64_t start = 0;  // when the request was sent, or should have been
     std::int64_t first = 0;  // when its answer's body began
+    std::int64_t first_text = 0;
     std::uint64_t events_seen = 0;
+    std::uint64_t goal = 0;  // of a resumed stream: the number of the event with which it has caught up
     std::uint64_t session = 0;
     std::uint32_t session_turns = 0;
     bool busy = false;
-};
-
-struct Counts {
-    std::uint64_t requests = 0;
-    std::uint64_t events = 0;
-    std::uint64_t errors = 0;
-    std::uint64_t body_bytes = 0;
-    std::uint64_t context_tokens = 0;         // sum of the answers' estimated_tokens
-    std::vector<std::uint32_t> latency_us10;  // tenths of a microsecond
-    std::vector<std::uint32_t> first_us10;
-};
-
-struct Usage {
-    std::int64_t time = 0, server_cpu = 0, upstream_cpu = 0, own_cpu = 0, rss_kb = 0, anon_kb = 0, pss_kb = 0;
 };
 
 class Load {
@@ -54,6 +43,7 @@ class Load {
     Load(const Options& options, const sockaddr_in& address, std::string_view host, std::string_view path)
         : options_(options),
           address_(address),
+          host_(host),
           request_(options, host, path),
           terminal_(options.tertulia ? "event: turn.completed" : "data: [DONE]"),
           mark_(options.tertulia ? "\"conversation_length\"" : "\"choices\"") {
@@ -62,7 +52,7 @@ class Load {
     }
 
     void run() {
-        at_rest_ = usage();
+        report_.at_rest = Usage::now(options_);
         const std::int64_t start = now_ns();
         const auto after = [](double seconds) { return static_cast<std::int64_t>(seconds * 1e9); };
         const std::int64_t begin = start + after(options_.ramp + options_.warmup);
@@ -74,80 +64,51 @@ class Load {
             if (!counting && now >= begin) {
                 counting = true;
                 counts_ = {};
-                begin_ = usage();
+                report_.begin = Usage::now(options_);
             }
             if (counting && (now >= end || (options_.requests > 0 && counts_.requests >= options_.requests))) break;
             std::int64_t next = start_due(now);
             next = next < 0 ? (counting ? end : begin) : std::min(next, counting ? end : begin);
             for (const auto& event : poller_.wait(next)) read_from(event.data.u32);
         }
-        end_ = usage();
+        report_.end = Usage::now(options_);
+        report_.counts = std::move(counts_);
+        report_.late = waiting_.size();
+        report_.running =
+            static_cast<std::size_t>(std::ranges::count_if(connections_, [](const Connection& c) { return c.busy; }));
+        if (options_.once) finish_all(now_ns() + after(300));
     }
 
-    void print() const {
-        const double seconds = static_cast<double>(end_.time - begin_.time) / 1e9;
-        const auto share = [&](std::int64_t Usage::* cpu) {
-            return static_cast<double>(end_.*cpu - begin_.*cpu) / 1e9 / seconds;
-        };
-        const auto per = [](double value, std::uint64_t count) {
-            return count > 0 ? value / static_cast<double>(count) : 0.0;
-        };
-        const double server_us = static_cast<double>(end_.server_cpu - begin_.server_cpu) / 1e3;
-        std::printf(
-            "{\"seconds\":%.3f,\"requests\":%llu,\"per_second\":%.1f,\"events\":%llu,\"events_per_second\":%.1f,"
-            "\"errors\":%llu,\"late\":%zu",
-            seconds, as_ull(counts_.requests), static_cast<double>(counts_.requests) / seconds, as_ull(counts_.events),
-            static_cast<double>(counts_.events) / seconds, as_ull(counts_.errors), waiting_.size());
-        print_quantiles("", counts_.latency_us10);
-        print_quantiles("first_", counts_.first_us10);
-        std::printf(
-            ",\"server_cpu_us_per_request\":%.2f,\"server_cpu_us_per_event\":%.2f,\"server_cpu\":%.3f,"
-            "\"upstream_cpu\":%.3f,\"load_cpu\":%.3f",
-            per(server_us, counts_.requests), per(server_us, counts_.events), share(&Usage::server_cpu),
-            share(&Usage::upstream_cpu), share(&Usage::own_cpu));
-        std::printf(",\"rss_kb\":%lld,\"rss_growth_kb\":%lld,\"anon_growth_kb\":%lld,\"pss_growth_kb\":%lld",
-                    as_ll(end_.rss_kb), as_ll(end_.rss_kb - at_rest_.rss_kb), as_ll(end_.anon_kb - at_rest_.anon_kb),
-                    as_ll(end_.pss_kb - at_rest_.pss_kb));
-        std::printf(",\"open\":%zu,\"body_bytes\":%.1f,\"context_tokens\":%.1f}\n", open_connections(),
-                    per(static_cast<double>(counts_.body_bytes), counts_.requests),
-                    per(static_cast<double>(counts_.context_tokens), counts_.requests));
-    }
-
-    bool clean() const { return counts_.errors == 0 && counts_.requests + counts_.events > 0; }
+    LoadReport& report() { return report_; }
+    bool clean() const { return report_.totals.errors == 0 && report_.counts.requests + report_.counts.events > 0; }
 
   private:
-    static unsigned long long as_ull(std::uint64_t value) { return value; }
-    static long long as_ll(std::int64_t value) { return value; }
-
-    static void print_quantiles(const char* prefix, std::vector<std::uint32_t> values) {
-        std::ranges::sort(values);
-        const auto at = [&](double q) {
-            if (values.empty()) return 0.0;
-            const auto index = static_cast<std::size_t>(q * static_cast<double>(values.size() - 1));
-            return static_cast<double>(values[index]) / 10;
-        };
-        std::printf(",\"%sp50_us\":%.1f,\"%sp99_us\":%.1f", prefix, at(0.5), prefix, at(0.99));
+    /// Waits for the answers that are still being given.
+    void finish_all(std::int64_t deadline) {
+        if (options_.resume > 0) resume_running();
+        const auto is_busy = [](const Connection& connection) { return connection.busy; };
+        while (std::ranges::any_of(connections_, is_busy) && now_ns() < deadline)
+            for (const auto& event : poller_.wait(deadline)) read_from(event.data.u32);
+        for (std::uint32_t i = 0; i < connections_.size(); ++i)
+            if (connections_[i].busy) finish(i, false);
     }
 
-    std::size_t open_connections() const {
-        return static_cast<std::size_t>(
-            std::ranges::count_if(connections_, [](const Connection& c) { return c.fd.open(); }));
-    }
-
-    Usage usage() const {
-        Usage usage;
-        timespec own{};
-        ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
-        usage.own_cpu = std::int64_t{own.tv_sec} * 1'000'000'000 + own.tv_nsec;
-        if (options_.upstream_pid != 0) usage.upstream_cpu = cpu_ns(options_.upstream_pid);
-        if (options_.server_pid != 0) {
-            usage.rss_kb = memory_kb(options_.server_pid, "status", "VmRSS:");
-            usage.anon_kb = memory_kb(options_.server_pid, "status", "RssAnon:");
-            usage.pss_kb = memory_kb(options_.server_pid, "smaps_rollup", "Pss:");
-            usage.server_cpu = cpu_ns(options_.server_pid);
+    void resume_running() {
+        const std::int64_t now = now_ns();
+        std::vector<std::uint32_t> running;
+        for (std::uint32_t i = 0; i < options_.connections; ++i)
+            if (connections_[i].busy && connections_[i].events.number() > 1) running.push_back(i);
+        const std::size_t count = std::min<std::size_t>(options_.resume, running.size());
+        for (std::size_t i = 0; i < count; ++i) {
+            const EventCounter& first = connections_[running[i * running.size() / count]].events;
+            const std::uint64_t after = i % 2 == 0 ? 0 : first.number() / 2;
+            std::string text = "GET /sessions/" + first.session() + "/turns/" + first.turn() +
+                               "/events HTTP/1.1\r\nhost: " + host_ + "\r\n";
+            if (after > 0) text += "last-event-id: " + first.turn() + ":" + std::to_string(after) + "\r\n";
+            const std::uint64_t goal = first.number();
+            connections_.emplace_back().goal = goal;
+            ask(static_cast<std::uint32_t>(connections_.size() - 1), text + "\r\n", now, after);
         }
-        usage.time = now_ns();
-        return usage;
     }
 
     /// Starts every request that is due; says when the next one will be, or -1 when only answers can bring one.
@@ -180,22 +141,27 @@ class Load {
 
     void send_request(std::uint32_t number, std::int64_t start) {
         auto& connection = connections_[number];
+        if (connection.session_turns++ % options_.turns_per_session == 0) {
+            connection.session = next_session_++;
+            if (options_.sessions > 0) connection.session %= options_.sessions;
+        }
+        ask(number, request_.with_session(connection.session), start, 0);
+    }
+
+    /// `after`: the number of the event after which the answer begins.
+    void ask(std::uint32_t number, std::string_view text, std::int64_t start, std::uint64_t after) {
+        auto& connection = connections_[number];
         if (!connection.fd.open()) {
             connection.fd = connect_to(address_);
             poller_.add(connection.fd.get(), number);
         }
         connection.reader.begin();
         connection.body.clear();
-        connection.events.begin(terminal_);
+        connection.events.begin(terminal_, after);
         connection.events_seen = 0;
         connection.start = start;
-        connection.first = 0;
+        connection.first = connection.first_text = 0;
         connection.busy = true;
-        if (connection.session_turns++ % options_.turns_per_session == 0) {
-            connection.session = next_session_++;
-            if (options_.sessions > 0) connection.session %= options_.sessions;
-        }
-        const auto text = request_.with_session(connection.session);
         const auto count = ::send(connection.fd.get(), text.data(), text.size(), MSG_NOSIGNAL);
         // A request of a few hundred bytes fits an empty socket's buffer, or the connection is gone.
         if (count != static_cast<ssize_t>(text.size())) finish(number, false);
@@ -221,17 +187,26 @@ class Load {
             }
         });
         if (connection.first == 0 && connection.reader.in_body()) connection.first = now_ns();
-        if (options_.stream) {
-            counts_.events += connection.events.events() - connection.events_seen;
-            connection.events_seen = connection.events.events();
-        }
+        if (options_.stream) count_events(connection);
         if (state == AnswerReader::State::malformed) return finish(number, false);
         if (state == AnswerReader::State::complete) finish(number, is_right(connection));
     }
 
+    void count_events(Connection& connection) {
+        const EventCounter& events = connection.events;
+        counts_.events += events.events() - connection.events_seen;
+        connection.events_seen = events.events();
+        if (connection.first_text == 0 && events.has_text()) connection.first_text = now_ns();
+        if (connection.goal > 0 && events.number() >= connection.goal) {
+            connection.goal = 0;
+            report_.totals.catching_up.add(now_ns() - connection.start);
+        }
+    }
+
     bool is_right(const Connection& connection) const {
-        return connection.reader.status() == 200 &&
-               (options_.stream ? connection.events.finished() : connection.body.find(mark_) != std::string::npos);
+        if (connection.reader.status() != 200) return false;
+        if (options_.stream) return connection.events.finished() && connection.events.in_order();
+        return connection.body.find(mark_) != std::string::npos;
     }
 
     void finish(std::uint32_t number, bool right) {
@@ -240,21 +215,26 @@ class Load {
         connection.busy = false;
         if (right) {
             ++counts_.requests;
-            counts_.latency_us10.push_back(static_cast<std::uint32_t>((now - connection.start) / 100));
-            if (connection.first > connection.start)
-                counts_.first_us10.push_back(static_cast<std::uint32_t>((connection.first - connection.start) / 100));
+            ++(is_resumed(number) ? report_.totals.resumed_complete : report_.totals.complete);
+            counts_.latency.add(now - connection.start);
+            if (connection.first > connection.start) counts_.first.add(connection.first - connection.start);
+            if (connection.first_text > connection.start)
+                counts_.first_text.add(connection.first_text - connection.start);
             if (options_.sessions > 0)
                 counts_.context_tokens += member_number(connection.body, "\"estimated_tokens\":");
         } else {
             report_error(connection);
             connection.fd.reset();
         }
+        if (options_.once) return;
         if (options_.rate <= 0) return send_request(number, now);
         if (waiting_.empty()) return idle_.push_back(number);
         const std::int64_t due = waiting_.front();
         waiting_.pop_front();
         send_request(number, due);
     }
+
+    bool is_resumed(std::uint32_t number) const { return number >= options_.connections; }
 
     static std::uint64_t member_number(std::string_view body, std::string_view name) {
         const auto at = body.find(name);
@@ -265,15 +245,15 @@ class Load {
     }
 
     void report_error(const Connection& connection) {
-        ++counts_.errors;
-        if (++errors_ == 1)
+        if (++report_.totals.errors == 1)
             std::fprintf(stderr, "load: status %d, %llu events, body: %.300s\n", connection.reader.status(),
-                         as_ull(connection.events.events()), connection.body.c_str());
-        if (errors_ > 1000) fail("load: too many errors");
+                         static_cast<unsigned long long>(connection.events.events()), connection.body.c_str());
+        if (report_.totals.errors > 1000) fail("load: too many errors");
     }
 
     Options options_;
     sockaddr_in address_;
+    std::string host_;
     RequestText request_;
     std::string_view terminal_;
     std::string_view mark_;
@@ -284,10 +264,9 @@ class Load {
     std::uint32_t started_ = 0;
     std::uint64_t scheduled_ = 0;
     std::uint64_t next_session_ = 0;
-    std::uint64_t errors_ = 0;
     std::int64_t start_ = 0;
     Counts counts_;
-    Usage at_rest_, begin_, end_;
+    LoadReport report_;
     char scratch_[256 * 1024];
 };
 
@@ -310,6 +289,6 @@ int main(int argc, char** argv) {
     use_exact_timers();
     const auto load = std::make_unique<Load>(options, parse_address(host), host, path);
     load->run();
-    load->print();
+    load->report().print();
     return load->clean() ? 0 : 1;
 }

@@ -26,6 +26,8 @@ struct Options {
     std::uint32_t turns_per_session = 1;  // 1: no session id is sent, every request begins a session
     std::string session_prefix = "bench";
     std::uint32_t sessions = 0;  // > 0: this many sessions, in turn, instead of ever new ones
+    bool once = false;           // one request for each connection; the run ends when all answers are whole
+    std::uint32_t resume = 0;    // after the counted time, so many of the running streams are read again
     int server_pid = 0;
     int upstream_pid = 0;
 };
@@ -78,6 +80,9 @@ inline constexpr const char* usage_text = R"(usage: bench_load --url http://127.
   --turns-per-session N    then begin a new session (1)
   --sessions N             N sessions in turn instead of ever new ones
   --session-prefix P       (bench)
+  --once                   one request for each connection; ends when all answers are whole
+  --resume N               with --once: after the counted time N of the running turns are read again, all at once, by
+                           connections of their own: every other one from its first event, the rest from its middle
   --server-pid PID         measure this process's CPU time and memory
   --upstream-pid PID       measure this one's CPU time
 )";
@@ -86,8 +91,8 @@ inline Options parse_options(int argc, char** argv) {
     Options options;
     for (int i = 1; i < argc; ++i) {
         const std::string_view name = argv[i];
-        if (name == "--stream") {
-            options.stream = true;
+        if (name == "--stream" || name == "--once") {
+            (name == "--once" ? options.once : options.stream) = true;
             continue;
         }
         if (i + 1 >= argc) {
@@ -120,6 +125,8 @@ inline Options parse_options(int argc, char** argv) {
             number(options.turns_per_session);
         else if (name == "--sessions")
             number(options.sessions);
+        else if (name == "--resume")
+            number(options.resume);
         else if (name == "--session-prefix")
             options.session_prefix = value;
         else if (name == "--server-pid")

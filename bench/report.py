@@ -10,7 +10,9 @@ TITLES = {
     "burst": "100 events of 165 bytes in one write",
     "paced": "100 events of 165 bytes, one every 10 ms",
     "latency": "JSON at 1 000 requests a second (open loop), latency over the direct one",
+    "first_event": "The first event with text, 200 new streams a second (open loop), over the direct one",
     "slow": "Slow streams, 2 events a second each",
+    "lively": "Streams of 40 events a second each",
     "long": "A long session beside a short one",
 }
 
@@ -83,23 +85,54 @@ def latency_table(results):
     return table(["server", "p50 µs", "p99 µs", "added p50 µs", "added p99 µs", "CPU µs"], rows)
 
 
-def added_latency(results, lane, field):
-    """Over the direct way, round by round."""
-    ours, direct = results.rounds.get(("latency", lane, 64)), results.rounds.get(("latency", "direct", 64))
-    differences = [a[field] - b[field] for a, b in zip(ours or [], direct or [])]
+def first_event_table(results):
+    rows = []
+    for lane, c in results.keys("first_event"):
+        added = [added_latency(results, lane, field, "first_event", "direct")
+                 for field in ("first_text_p50_us", "first_text_p99_us")]
+        rows.append([lane, show(results.value("first_event", lane, c, "first_text_p50_us")),
+                     show(results.value("first_event", lane, c, "first_text_p99_us")), show(added[0]), show(added[1])])
+    return table(["server", "p50 µs", "p99 µs", "added p50 µs", "added p99 µs"], rows)
+
+
+def added_latency(results, lane, field, case="latency", base="direct"):
+    """Over the direct way (or `base`), round by round."""
+    rounds = {name: results.rounds[case, name, c] for name, c in results.keys(case)}
+    differences = [a[field] - b[field] for a, b in zip(rounds.get(lane, []), rounds.get(base, []))]
     return statistics.median(differences) if differences else None
 
 
-def slow_table(results):
+def slow_table(results, case="slow"):
     rows = []
-    for lane, c in results.keys("slow"):
-        per_stream = [show((results.value("slow", lane, c, field) or 0) / c, 1)
+    for lane, c in results.keys(case):
+        per_stream = [show((results.value(case, lane, c, field) or 0) / c, 1)
                       for field in ("anon_growth_kb", "rss_growth_kb", "pss_growth_kb")]
-        rows.append([f"{show(c)}, {lane}", show(results.value("slow", lane, c, "events_per_second")),
-                     show(results.value("slow", lane, c, "open")), *per_stream,
-                     show(results.value("slow", lane, c, "server_cpu_us_per_event"), 1)])
-    return table(["streams, server", "events/s", "open at the end", "anonymous KB each", "RSS KB each", "PSS KB each",
-                  "CPU µs per event"], rows)
+        rows.append([f"{show(c)}, {lane}", show(results.value(case, lane, c, "events_per_second")),
+                     show(results.value(case, lane, c, "running")), show(results.value(case, lane, c, "complete")),
+                     *per_stream, show(results.value(case, lane, c, "server_cpu_us_per_event"), 1),
+                     show(results.ratio(case, lane, "nginx", c, "server_cpu_us_per_event"), 2)])
+    parts = [table(["streams, server", "events/s", "running at the end of the counted time", "complete in the end",
+                    "anonymous KB each", "RSS KB each", "PSS KB each", "CPU µs per event", "of nginx"], rows)]
+    resumed = []
+    for lane, c in results.keys(case):
+        if results.value(case, lane, c, "caught_up"):
+            resumed.append([lane, show(results.value(case, lane, c, "caught_up")),
+                            *(show((results.value(case, lane, c, f"catching_up_{q}_us") or 0) / 1000)
+                              for q in ("p50", "p99", "max")),
+                            show(results.value(case, lane, c, "resumed_complete"))])
+    if resumed:
+        parts.append(table(["running streams read again, all at once", "caught up", "p50 ms", "p99 ms", "last ms",
+                            "complete in the end"], resumed))
+    return "\n\n".join(parts)
+
+
+def checkpoint_share(results, case):
+    """How much of the CPU per event is there for the checkpoints, of what there is with them; round by round."""
+    with_, without = ([r["server_cpu_us_per_event"] for (name, lane, _), rounds in results.rounds.items()
+                       for r in rounds if name == case and lane == wanted]
+                      for wanted in ("sqlite", "sqlite, no checkpoints"))
+    shares = [(a - b) / a for a, b in zip(with_, without)]
+    return statistics.median(shares) if shares else None
 
 
 def long_table(results):
@@ -145,17 +178,39 @@ def targets(results, facts):
         allowed = 2 * facts["fdatasync_us"] + 300
         at_most("added p50 at 1 000 req/s over nginx's, SQLite, durable (two fdatasyncs + 0.3 ms)", allowed,
                 None if ours is None or nginx is None else ours - nginx, " µs", 0)
+    if "first_event" in measured:
+        for lane in ("memory", "sqlite"):
+            at_most(f"the first event with text, {lane} store: added p50 over nginx's", 500,
+                    added_latency(results, lane, "first_text_p50_us", "first_event", "nginx"), " µs", 0)
     if "slow" in measured:
-        (lane, count), = [key for key in results.keys("slow") if key[0] == "sqlite"] or [("sqlite", 1)]
-        got = results.value("slow", lane, count, "rss_growth_kb")
-        at_most(f"user memory of a slow stream, {count} at once (growth of RSS)", 12,
-                None if got is None else got / count, " KB", 1)
+        slow_targets(results, at_most)
+    if "lively" in measured:
+        share = checkpoint_share(results, "lively")
+        at_most("CPU of checkpoints, of all, at 40 events/s", 5, None if share is None else share * 100, " %", 1)
     if "store" in facts:
         at_least("store alone, 16 turns in flight: turns/s of a raw fdatasync append log", 0.15,
                  facts["store"]["ratio"])
     if "long" in measured:
         rows.append(long_target(results))
     return rows
+
+
+def slow_targets(results, at_most):
+    for lane, count in results.keys("slow"):
+        if lane != "sqlite":
+            continue
+        value = lambda field: results.value("slow", lane, count, field)
+        missing = max(count - r["complete"] for r in results.rounds["slow", lane, count])
+        at_most(f"slow streams that do not complete, of {count} at once", 0, missing, "", 0)
+        at_most("user memory of a slow stream (growth of RSS)", 12, value("rss_growth_kb") / count, " KB", 1)
+        at_most("CPU per event of a slow stream, of nginx's", 1.3,
+                results.ratio("slow", lane, "nginx", count, "server_cpu_us_per_event"))
+        share = checkpoint_share(results, "slow")
+        at_most("CPU of checkpoints, of all, at 2 events/s", 15, None if share is None else share * 100, " %", 1)
+        at_most("commits of checkpoints a second (an interval is 250 ms)", 4, value("checkpoints_per_second"), "", 1)
+        late = max(r["catching_up_max_us"] for r in results.rounds["slow", lane, count]) / 1e6
+        at_most(f"{show(value('caught_up'))} running streams read again at once: the last has caught up after", 2,
+                late if value("caught_up") else None, " s")
 
 
 def long_target(results):
@@ -194,7 +249,9 @@ def markdown(raw, facts):
     if "fdatasync_us" in facts:
         parts[0] += f"\n- fdatasync after appending 4 KiB: median {facts['fdatasync_us']:.0f} µs"
     for case in (name for name in raw if results.keys(name)):
-        body = {"paced": paced_table, "latency": latency_table, "slow": slow_table, "long": long_table}.get(case)
+        body = {"paced": paced_table, "latency": latency_table, "long": long_table,
+                "first_event": first_event_table, "slow": slow_table,
+                "lively": lambda results: slow_table(results, "lively")}.get(case)
         unit = "answers" if case == "burst" else "req"
         parts.append(f"### {TITLES[case]}\n\n" + (body(results) if body else throughput_table(results, case, unit)))
     if "store" in facts:

@@ -11,10 +11,12 @@ import collections
 import json
 import os
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 
 import report
 from servers import Bench, StartFailed
@@ -22,7 +24,7 @@ from servers import Bench, StartFailed
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # What one load run is like. `server`: direct (to the mock), nginx, memory or sqlite (Tertulia with that store).
-Lane = collections.namedtuple("Lane", "name server model stream", defaults=["json", False])
+Lane = collections.namedtuple("Lane", "name server model stream checkpoints", defaults=["json", False, True])
 
 JSON = [
     Lane("direct", "direct"),
@@ -44,10 +46,20 @@ PACED = [
     Lane("memory", "memory", "always/paced-100-10", True),
     Lane("sqlite", "sqlite", "always/paced-100-10", True),
 ]
-SLOW = [
-    Lane("nginx", "nginx", "paced-200-500", True),
-    Lane("sqlite", "sqlite", "always/paced-200-500", True),
+FIRST_EVENT = [
+    Lane("direct", "direct", "paced-10-10", True),
+    Lane("nginx", "nginx", "paced-10-10", True),
+    Lane("memory", "memory", "always/paced-10-10", True),
+    Lane("sqlite", "sqlite", "always/paced-10-10", True),
 ]
+
+
+def slow_lanes(model):
+    return [
+        Lane("nginx", "nginx", model, True),
+        Lane("sqlite", "sqlite", "always/" + model, True),
+        Lane("sqlite, no checkpoints", "sqlite", "always/" + model, True, False),
+    ]
 
 
 class Run:
@@ -124,11 +136,39 @@ class Run:
         self.facts["fdatasync_us"] = measure_fdatasync(self.bench.work_dir, self.bench.server_cpu)
         self.rounds("latency", JSON, [64], ["--rate", 1000, "--warmup", 0.5, "--seconds", self.options.seconds * 2])
 
+    def case_first_event(self):
+        """Streams begun at a steady rate: what each server adds to the time until the first event with text."""
+        self.rounds("first_event", FIRST_EVENT, [200],
+                    ["--rate", 200, "--warmup", 0.5, "--seconds", self.options.seconds * 2])
+
     def case_slow(self):
-        """Thousands of streams at once, 2 events a second each: memory per stream."""
+        """Thousands of streams at once, 2 events a second each: memory, CPU, checkpoints, reading on elsewhere."""
         count = self.options.streams
-        self.rounds("slow", SLOW, [count], ["--ramp", count / 1000, "--warmup", 2, "--seconds", 4],
-                    rounds=1 if self.options.quick else 3)
+        self.slow("slow", "paced-80-500", count, ["--ramp", count / 1000, "--warmup", 2, "--seconds", 4],
+                  ["--resume", min(1000, count)])
+
+    def case_lively(self):
+        """A twentieth of those streams, 40 events a second each: what checkpoints cost."""
+        self.slow("lively", "paced-400-25", self.options.streams // 20, ["--ramp", 1, "--warmup", 1, "--seconds", 4])
+
+    def slow(self, case, model, count, window, resume=()):
+        """Each measurement has a server of its own: a second one would find the memory of the first."""
+        points = {lane: [] for lane in slow_lanes(model)}
+        for _ in range(1 if self.options.quick else 3):
+            for lane, rounds in points.items():
+                with self.bench.mock() as mock, self.start(lane, mock) as server:
+                    commits = StoreWrites(server) if lane.server == "sqlite" else None
+                    result = self.load(server, mock, lane, "--connections", count, "--once", *window,
+                                       *(resume if lane.server == "sqlite" else ()))
+                    if result:
+                        rounds.append(result | (commits.per_second() if commits else {}))
+        self.results[case] = [{"lane": lane.name, "connections": count, "rounds": results}
+                              for lane, results in points.items()]
+
+    def start(self, lane, mock):
+        if lane.server == "nginx":
+            return self.bench.nginx(mock)
+        return self.bench.tertulia(mock, lane.server, lane.checkpoints)
 
     def case_long(self):
         """Turn 10 001 of a session beside turn 11: CPU per turn.
@@ -166,6 +206,22 @@ class Run:
 
     def window(self):
         return ["--warmup", self.options.warmup, "--seconds", self.options.seconds]
+
+
+class StoreWrites:
+    """The server's own count of its store's checkpoints of running turns, between two moments of its life."""
+
+    PATTERN = re.compile(r'^tertulia_store_seconds_count\{operation="checkpoint"\} (\S+)', re.MULTILINE)
+
+    def __init__(self, server):
+        self.server = server
+        self.begin = time.monotonic()
+
+    def per_second(self):
+        text = urllib.request.urlopen(self.server.url + "/metrics", timeout=10).read().decode()
+        found = self.PATTERN.search(text)
+        seconds = time.monotonic() - self.begin
+        return {"checkpoints_per_second": (float(found.group(1)) if found else 0) / seconds}
 
 
 def measure_fdatasync(folder, cpu):

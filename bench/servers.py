@@ -89,10 +89,10 @@ class Bench:
     def nginx(self, mock):
         return Nginx(self.nginx_program, mock, self.server_cpu, self.work_dir)
 
-    def tertulia(self, mock, store):
+    def tertulia(self, mock, store, checkpoints=True):
         """`store`: "memory" or "sqlite"; the database is new each time and on the disk of the build folder."""
         config = self.work_dir / f"{store}.toml"
-        config.write_text(TERTULIA_CONFIG.format(mock=mock.url))
+        config.write_text(TERTULIA_CONFIG.format(mock=mock.url) + ("" if checkpoints else NO_CHECKPOINTS))
         where = "memory:"
         if store == "sqlite":
             folder = self.work_dir / "db"
@@ -164,6 +164,11 @@ kind = "openai-chat"
 base_url = "{mock}/v1"
 api_key = "none"
 stream = "always"
+"""
+
+NO_CHECKPOINTS = """
+[checkpoints]
+interval_ms = 0
 """
 
 NGINX_CONFIG = """\
