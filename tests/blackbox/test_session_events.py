@@ -5,7 +5,7 @@ import re
 import unittest
 
 from answers import CUT, STALL, Answer, Thinking
-from client import open_events
+from client import Closed, open_events
 from fake_upstream import Gate, Held
 from harness import ServerCase, session_path, wait_for
 
@@ -201,29 +201,44 @@ class StoredFeedTest(FeedCase):
             return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) * 1024
 
     def test_readers_that_do_not_read_cost_no_memory_and_miss_nothing(self):
-        """Five stop reading; 40 turns of a megabyte each go by; then they read it all."""
-        pieces = [f"{i:05} " + "x" * 16000 for i in range(64)]
+        """Three stop reading; 24 turns of a megabyte each go by; then they read it all."""
+        pieces = [f"{i:03}" + "x" * 50_000 for i in range(20)]
         self.upstream.script("big", Answer(*pieces))
-        for _ in range(40):  # until what a server keeps for itself has grown
+        for _ in range(30):  # until what a server keeps for itself has grown
             self.server.chat("x", "warm", model="openai/big")
         self.server.chat("first", "slow")
         path = session_path("slow") + "/events"
-        feeds = [open_events(self.server.url, path, receive_buffer=4096, timeout=60) for _ in range(5)]
+        feeds = [open_events(self.server.url, path, receive_buffer=4096, timeout=60) for _ in range(3)]
         before, whole = self.memory(), []
-        for _ in range(40):
+        for _ in range(24):
             stream = self.server.stream("x", "slow", model="openai/big")
             stream.finish()
-            whole += [(id_, name, data.get("text", "")[:5]) for id_, name, data in stream.seen]
+            whole += self.briefly(stream.seen)
             stream.close()
-        self.assertLess(self.memory() - before, 25 * MEGABYTE)
+        self.assertLess(
+            self.memory() - before, 35 * MEGABYTE
+        )  # a copy for each were 72; logs that stay are refused before that
         for feed in feeds:
-            seen = []
-            while not seen or seen[-1][0] != whole[-1][0]:
-                event = next(feed.source)
-                if event.name != ":":
-                    seen.append((event.id, event.name, event.json.get("text", "")[:5]))
-            self.assertEqual(seen, whole)
+            self.assertEqual(self.read_on(feed, whole[-1][0]), whole)
+
+    @staticmethod
+    def briefly(seen):
+        return [(id_, name, data.get("text", "")[:3]) for id_, name, data in seen]
+
+    def read_on(self, feed, last):
+        """Up to this event; one who was cut off for being slow (a write has its deadline) comes back where he was."""
+        seen = []
+        while not seen or seen[-1][0] != last:
+            try:
+                while feed.next().id != last:
+                    pass
+            except Closed:
+                pass
+            seen += self.briefly(feed.seen)
             feed.close()
+            if seen[-1][0] != last:
+                feed = self.server.feed("slow", seen[-1][0])
+        return seen
 
 
 class MemoryFeedTest(FeedCase):
