@@ -189,26 +189,26 @@ class FramesTest(WebSocketCase):
 
 
 class IdleTest(WebSocketCase):
-    config = {"limits": {"heartbeat_ms": 100, "websocket_idle_ms": 700}}
+    config = {"limits": {"heartbeat_ms": 100, "websocket_idle_ms": 1200}}
 
     def test_pings_come_and_who_answers_stays(self):
         ws, begun = self.socket(), time.monotonic()
         ws.send({"type": "subscribe", "session_id": "quiet"})
         ws.connection.socket.settimeout(0.05)
-        while time.monotonic() - begun < 1.6:  # more than twice the idle time
+        while time.monotonic() - begun < 2.6:  # more than twice the idle time
             try:
                 self.assertIsNotNone(ws.next(), ws.close_code)
             except TimeoutError:
                 pass
         ws.connection.socket.settimeout(10)
-        self.assertGreater(len(ws.pings), 6)
+        self.assertGreater(len(ws.pings), 8)
         self.assert_alive(ws)
 
     def test_who_is_silent_is_closed(self):
         ws, begun = self.socket(), time.monotonic()
         ws.answer_pings = False
         self.assertEqual(ws.closed(), 1008)
-        self.assertTrue(0.5 <= time.monotonic() - begun < 5, time.monotonic() - begun)
+        self.assertTrue(1.0 <= time.monotonic() - begun < 6, time.monotonic() - begun)
         self.assertTrue(ws.connection.closed_by_server())
 
     def test_who_is_silent_loses_its_socket_not_its_turn(self):
