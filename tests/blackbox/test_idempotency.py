@@ -233,6 +233,27 @@ class KeyTest(OnceCase):
         self.assertEqual(first.seen, second.seen)
         self.assertEqual((self.asked("queued"), len(self.server.history("queue"))), (1, 4))
 
+    def test_a_message_that_was_never_begun_takes_no_key(self):
+        """Refused because the session was busy, or given up in its queue: the same request is good later."""
+        gate = Gate()
+        self.upstream.script("held", Answer("a", gate, "b"))
+        held = self.server.stream("one", "never-begun", model="openai/held")
+        held.until("text.delta")
+        bodies = [
+            {"session": "never-begun", "on_busy": "reject", "headers": key("rejected")},
+            {"session": "never-begun", "headers": key("given-up")},
+        ]
+        self.assert_error(self.server.chat("two", **bodies[0]), 409, "conflict")
+        waiting = self.server.stream("three", **bodies[1])
+        self.server.cancel("never-begun", waiting.next().json["turn_id"])
+        self.assertEqual(waiting.finish().name, "turn.cancelled")
+        gate.open()
+        held.finish()
+        self.assert_answer(self.server.chat("two", **bodies[0]))
+        last = self.server.chat("three", **bodies[1])
+        self.assertIn(last.status, (200, 409))  # a cancelled turn may be that turn again
+        self.assertEqual(len(self.server.history("never-begun")), 6 if last.status == 200 else 4)
+
     def test_a_client_that_left_comes_back_for_its_answer(self):
         gate = Gate()
         self.upstream.script("left", Answer("a", gate, "b"))
