@@ -34,19 +34,12 @@ async::Task<void> ChatHandler::chat(http::Request& request, http::ResponseWriter
     else
         asked = parse_chat_request(request.body, request.headers);
     free_body(request);
-    if (!asked) {
-        co_await writer.respond(error_response(asked.error(), {.request_id = request.id}));
-        co_return;
-    }
+    if (!asked) return refuse(request, writer, std::move(asked.error()));
     asked->turn.request_id = request.id;
     asked->turn.on_busy = asked->on_busy.value_or(defaults_.on_busy);
-    if (asked->turn.once.key.empty()) {
-        sessions::TurnRequest turn = std::move(asked->turn);
-        asked->turn.stream = turn.stream;
-        co_await answer(request, writer, *asked, sessions_.begin(std::move(turn)));
-    } else {
-        co_await answer(request, writer, *asked, co_await sessions_.begin_once(asked->turn));
-    }
+    const Manner manner = manner_of(*asked);
+    if (!asked->turn.once.key.empty()) return begin_once(request, writer, manner, std::move(asked->turn));
+    return answer(request, writer, manner, sessions_.begin(std::move(asked->turn)));
 }
 
 async::Task<void> ChatHandler::continue_turn(http::Request& request, http::ResponseWriter& writer) {
@@ -56,35 +49,53 @@ async::Task<void> ChatHandler::continue_turn(http::Request& request, http::Respo
     else
         asked = parse_continue_request(request.body, request.headers);
     free_body(request);
-    const base::Result<sessions::TurnName> name = turn_name(request);
-    if (!asked || !name) {
-        co_await writer.respond(error_response(asked ? name.error() : asked.error(), {.request_id = request.id}));
-        co_return;
-    }
+    if (!asked) return refuse(request, writer, std::move(asked.error()));
+    base::Result<sessions::TurnName> name = turn_name(request);
+    if (!name) return refuse(request, writer, std::move(name.error()));
     asked->turn.request_id = request.id;
     asked->turn.on_busy = asked->on_busy.value_or(defaults_.on_busy);
-    co_await answer(request, writer, *asked, co_await sessions_.continue_turn(*name, asked->turn));
+    return begin_continuation(request, writer, manner_of(*asked), std::move(*name), std::move(asked->turn));
 }
 
-async::Task<void> ChatHandler::answer(http::Request& request, http::ResponseWriter& writer, const ChatRequest& asked,
+ChatHandler::Manner ChatHandler::manner_of(const ChatRequest& asked) const {
+    return {.stream = asked.turn.stream,
+            .respond_async = asked.respond_async,
+            .cancels_on_disconnect =
+                asked.on_disconnect.value_or(defaults_.on_disconnect) == sessions::OnDisconnect::cancel};
+}
+
+async::Task<void> ChatHandler::begin_once(http::Request& request, http::ResponseWriter& writer, Manner manner,
+                                          sessions::TurnRequest asked) {
+    co_await answer(request, writer, manner, co_await sessions_.begin_once(std::move(asked)));
+}
+
+async::Task<void> ChatHandler::begin_continuation(http::Request& request, http::ResponseWriter& writer, Manner manner,
+                                                  sessions::TurnName name, sessions::TurnRequest asked) {
+    co_await answer(request, writer, manner, co_await sessions_.continue_turn(std::move(name), std::move(asked)));
+}
+
+async::Task<void> ChatHandler::refuse(const http::Request& request, http::ResponseWriter& writer, base::Error error) {
+    co_await writer.respond(error_response(error, {.request_id = request.id}));
+}
+
+async::Task<void> ChatHandler::answer(http::Request& request, http::ResponseWriter& writer, Manner manner,
                                       base::Result<sessions::BegunTurn> turn) {
-    if (!turn) {
-        co_await writer.respond(error_response(turn.error(), {.request_id = request.id}));
-        co_return;
-    }
-    const bool cancels = asked.on_disconnect.value_or(defaults_.on_disconnect) == sessions::OnDisconnect::cancel;
-    if (asked.respond_async && !turn->reader.result()) co_return co_await answer_async(request, writer, *turn);
+    if (!turn) return refuse(request, writer, std::move(turn.error()));
+    if (manner.respond_async && !turn->reader.result()) return answer_async(request, writer, std::move(*turn));
     // Who merely repeats a request does not decide over the turn of the first.
-    if (cancels && !turn->is_replay)
+    if (manner.cancels_on_disconnect && !turn->is_replay)
         writer.on_close([this, name = turn->reader.name()] { sessions_.ask_to_cancel(name); });
-    if (asked.turn.stream)
-        co_await answer_stream(request, writer, *turn);
-    else
-        co_await answer_json(request, writer, *turn);
+    if (manner.stream) return answer_stream(request, writer, std::move(*turn));
+    return answer_json(request, writer, std::move(*turn));
+}
+
+async::Task<void> ChatHandler::refuse_unstarted(const http::Request& request, http::ResponseWriter& writer,
+                                                const sessions::TurnReader& reader) {
+    co_await writer.respond(turn_error_response(*reader.result(), false, request.id));
 }
 
 async::Task<void> ChatHandler::answer_json(const http::Request& request, http::ResponseWriter& writer,
-                                           sessions::BegunTurn& turn) {
+                                           sessions::BegunTurn turn) {
     // The turn has limits of its own and always ends: this wait needs none.
     const std::shared_ptr<const sessions::TurnResult> result = co_await turn.reader.wait_end(base::Deadline::never());
     http::Response response;
@@ -99,10 +110,10 @@ async::Task<void> ChatHandler::answer_json(const http::Request& request, http::R
 }
 
 async::Task<void> ChatHandler::answer_stream(const http::Request& request, http::ResponseWriter& writer,
-                                             sessions::BegunTurn& turn) {
+                                             sessions::BegunTurn turn) {
     co_await turn.reader.wait_start(base::Deadline::never());
     if (!turn.reader.has_started() && !turn.reader.log().was_queued()) {
-        co_await writer.respond(turn_error_response(*turn.reader.result(), false, request.id));
+        co_await refuse_unstarted(request, writer, turn.reader);
         co_return;
     }
     EventStream events(writer, clock_, defaults_.heartbeat, request.id);
@@ -111,12 +122,12 @@ async::Task<void> ChatHandler::answer_stream(const http::Request& request, http:
 }
 
 async::Task<void> ChatHandler::answer_async(const http::Request& request, http::ResponseWriter& writer,
-                                            sessions::BegunTurn& turn) {
+                                            sessions::BegunTurn turn) {
     // What is acknowledged is durable, or said to wait.
     co_await turn.reader.wait_start(base::Deadline::never());
     const bool started = turn.reader.has_started();
     if (!started && !turn.reader.log().was_queued()) {
-        co_await writer.respond(turn_error_response(*turn.reader.result(), false, request.id));
+        co_await refuse_unstarted(request, writer, turn.reader);
         co_return;
     }
     const sessions::TurnName& name = turn.reader.name();

@@ -27,20 +27,35 @@ class ChatHandler {
     ChatHandler(sessions::SessionService& sessions, const base::Clock& clock, ChatDefaults defaults)
         : sessions_(sessions), clock_(clock), defaults_(defaults) {}
 
+    // No coroutines, as `answer`: while a turn is answered, which may take minutes, what began it is gone.
     /// `POST /chat`
     async::Task<void> chat(http::Request& request, http::ResponseWriter& writer);
     /// `POST /sessions/{id}/turns/{turn}/continue`
     async::Task<void> continue_turn(http::Request& request, http::ResponseWriter& writer);
 
   private:
-    async::Task<void> answer(http::Request& request, http::ResponseWriter& writer, const ChatRequest& asked,
+    /// How a turn is to be told of: what of the request is needed until its end.
+    struct Manner {
+        bool stream = false;
+        bool respond_async = false;
+        bool cancels_on_disconnect = false;
+    };
+    Manner manner_of(const ChatRequest& asked) const;
+    async::Task<void> begin_once(http::Request& request, http::ResponseWriter& writer, Manner manner,
+                                 sessions::TurnRequest asked);
+    async::Task<void> begin_continuation(http::Request& request, http::ResponseWriter& writer, Manner manner,
+                                         sessions::TurnName name, sessions::TurnRequest asked);
+    async::Task<void> answer(http::Request& request, http::ResponseWriter& writer, Manner manner,
                              base::Result<sessions::BegunTurn> turn);
+    static async::Task<void> refuse(const http::Request& request, http::ResponseWriter& writer, base::Error error);
+    static async::Task<void> refuse_unstarted(const http::Request& request, http::ResponseWriter& writer,
+                                              const sessions::TurnReader& reader);
     static async::Task<void> answer_json(const http::Request& request, http::ResponseWriter& writer,
-                                         sessions::BegunTurn& turn);
+                                         sessions::BegunTurn turn);
     async::Task<void> answer_stream(const http::Request& request, http::ResponseWriter& writer,
-                                    sessions::BegunTurn& turn);
+                                    sessions::BegunTurn turn);
     static async::Task<void> answer_async(const http::Request& request, http::ResponseWriter& writer,
-                                          sessions::BegunTurn& turn);
+                                          sessions::BegunTurn turn);
 
     sessions::SessionService& sessions_;
     const base::Clock& clock_;

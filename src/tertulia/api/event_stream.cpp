@@ -17,44 +17,50 @@ std::optional<EventId> parse_event_id(std::string_view text) {
 }
 
 async::Task<void> EventStream::send(sessions::TurnReader& reader) {
-    sessions::EventBatch batch;
-    std::string bytes;
     // Only events are ever waited for, never the head.
-    if (!co_await reader.next(batch, base::Deadline(clock_.steady())) && !co_await write({})) co_return;
-    bool any = !batch.events.empty();
+    base::Deadline deadline(clock_.steady());
+    std::string_view without_event;
     while (true) {
-        if (!any) any = co_await reader.next(batch, next_heartbeat());
+        sessions::EventBatch batch;
+        std::string bytes;
+        const bool any = co_await reader.next(batch, deadline);
         if (any && batch.events.empty()) break;
-        bytes.clear();
         if (any)
-            append_sse(bytes, batch, TurnFacts::of(reader, request_id_));
+            render(bytes, batch, reader);
         else
-            bytes = sse_heartbeat;
+            bytes = without_event;
         if (!co_await write(bytes)) co_return;
         if (batch.has_end()) break;
-        any = false;
+        deadline = next_heartbeat();
+        without_event = sse_heartbeat;
     }
     co_await writer_.finish();
 }
 
 async::Task<void> EventStream::send(sessions::SessionFeed& feed) {
-    sessions::EventBatch batch;
     // A client that leaves is noticed at once, however quiet the session is.
     writer_.on_close([&feed] { feed.stop(); });
     // The head goes out at once: there may be nothing to send for long.
-    std::string bytes;
-    while (co_await write(bytes)) {
+    bool is_there = co_await write({});
+    while (is_there) {
+        sessions::EventBatch batch;
+        std::string bytes;
         const base::Result<bool> any = co_await feed.next(batch, next_heartbeat());
         if (!any) break;  // the store is gone: the client comes back with its last id
         if (*any && batch.events.empty()) break;
-        bytes.clear();
         if (*any)
-            append_sse(bytes, batch, TurnFacts::of(feed.reader(), request_id_));
+            render(bytes, batch, feed.reader());
         else
             bytes = sse_heartbeat;
+        is_there = co_await write(bytes);
     }
     writer_.on_close(nullptr);
     co_await writer_.finish();
+}
+
+void EventStream::render(std::string& bytes, const sessions::EventBatch& batch,
+                         const sessions::TurnReader& reader) const {
+    append_sse(bytes, batch, TurnFacts::of(reader, request_id_));
 }
 
 async::Task<bool> EventStream::write(std::string_view bytes) {

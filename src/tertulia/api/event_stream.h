@@ -23,7 +23,7 @@ struct EventId {
 std::optional<EventId> parse_event_id(std::string_view text);
 
 /// Server-sent events in answer to one request, with a comment where there is nothing to send for `heartbeat`. A client
-/// that leaves ends the stream, never the turn. One per worker.
+/// that leaves ends the stream, never the turn. No buffer is held while there is nothing to send. One per worker.
 class EventStream {
   public:
     EventStream(http::ResponseWriter& writer, const base::Clock& clock, base::Milliseconds heartbeat,
@@ -40,6 +40,9 @@ class EventStream {
 
   private:
     base::Deadline next_heartbeat() const { return base::Deadline(clock_.steady() + heartbeat_); }
+    // Not inline: what it needs for a moment would be kept in the frame of a stream that waits.
+    [[gnu::noinline]] void render(std::string& bytes, const sessions::EventBatch& batch,
+                                  const sessions::TurnReader& reader) const;
     async::Task<bool> write(std::string_view bytes);
 
     http::ResponseWriter& writer_;

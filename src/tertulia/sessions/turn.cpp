@@ -40,7 +40,7 @@ base::Error stopped_error(TurnState as) {
 
 }  // namespace
 
-Turn::Turn(SessionService::Parts parts, const SessionSettings& settings, TurnRequest request,
+Turn::Turn(const SessionService::Parts& parts, const SessionSettings& settings, TurnRequest request,
            std::optional<TakenUp> taken_up, std::shared_ptr<TurnClaim> claim, std::shared_ptr<TurnLog> log)
     : parts_(parts),
       settings_(settings),
@@ -55,7 +55,7 @@ async::Task<void> Turn::run(std::unique_ptr<Turn> turn) {
     turn->parts_.metrics.turn_began();
     std::optional<std::string> bug;
     try {
-        co_await turn->prepare_and_answer();
+        if (co_await turn->is_prepared()) co_await turn->answer();
     } catch (const std::exception& exception) {
         bug = exception.what();
     }
@@ -64,24 +64,25 @@ async::Task<void> Turn::run(std::unique_ptr<Turn> turn) {
     turn->parts_.registry.leave(*turn->claim_);
 }
 
-async::Task<void> Turn::prepare_and_answer() {
-    if (const Problem problem = co_await prepare()) {
-        TurnResult failed = result(claim_->stop.stop_requested() ? claim_->stop_as : TurnState::failed);
-        failed.error = *problem;
-        failed.missed = std::move(missed_);
-        end(std::move(failed), false);
-    } else {
-        co_await answer();
-    }
+async::Task<bool> Turn::is_prepared() {
+    const Problem problem = co_await prepare();
+    if (!problem) co_return true;
+    // Whatever else went wrong meanwhile: who was asked to end ends as that.
+    if (claim_->stop.stop_requested())
+        end_with(claim_->stop_as, stopped_error(claim_->stop_as));
+    else
+        end_with(TurnState::failed, *problem);
+    co_return false;
 }
 
 async::Task<void> Turn::end_after_bug(std::string what) {
     parts_.log.error("bug in a turn", {{"session", claim_->key.session_id}, {"turn", claim_->turn_id}, {"what", what}});
     if (append_begun_) co_await message_is_durable();  // the append refers to this turn
     if (log_->result()) co_return;
-    TurnResult failed = result(TurnState::failed);
-    failed.error = base::Error{.code = base::Errc::internal, .message = "The server made a mistake; it is in its log."};
-    end(std::move(failed), false);
+    // What is kept of it becomes the interrupted answer, which gets an end of its own.
+    co_await parts_.checkpoints.leave(log_, parts_.executor);
+    end_with(TurnState::failed,
+             {.code = base::Errc::internal, .message = "The server made a mistake; it is in its log."});
 }
 
 // -- before the message is stored ------------------------------------------------------------------------------------
@@ -146,7 +147,7 @@ Turn::Problem Turn::take_up_answer() {
         taken_up_.reset();
         return std::nullopt;
     }
-    before_ = std::move(history_[0]);
+    before_ = std::make_unique<StoredMessage>(std::move(history_[0]));
     request_.message = std::move(history_[1].content);
     history_.erase(history_.begin(), history_.begin() + 2);
     header_.message_count -= 2;
@@ -209,8 +210,8 @@ async::Task<Turn::Problem> Turn::choose_context() {
     co_return std::nullopt;
 }
 
-std::optional<models::ModelRequest> Turn::with_less_context() {
-    if (context_.messages.size() == 1) return std::nullopt;
+bool Turn::use_less_context() {
+    if (context_.messages.size() <= 1) return false;
     ContextBudget less = budget_;
     less.tokens = context_.estimated_tokens / 2;
     less.known = false;
@@ -222,7 +223,7 @@ std::optional<models::ModelRequest> Turn::with_less_context() {
         builder.offer(message);
     }
     context_ = *builder.finish(header_.message_count);
-    return model_request();
+    return true;
 }
 
 models::ModelRequest Turn::model_request() {
@@ -251,37 +252,24 @@ void Turn::add_partial_answer(models::ModelRequest& request) {
 // -- the answer ------------------------------------------------------------------------------------------------------
 
 async::Task<void> Turn::answer() {
-    const std::int64_t now_us = parts_.clock.wall_us();
-    user_message_.role = chat::Role::user;
-    user_message_.content = request_.message;
-    user_message_.timestamp = base::next_timestamp(header_.last_timestamp, now_us);
-    user_message_.created_at = base::format_timestamp(now_us);
-    user_message_.turn_id = claim_->turn_id;
-    user_message_.metadata = request_.metadata;
     // The store's latency hides behind the model's; nothing is published before the message is durable.
     append_begun_ = true;
     parts_.tasks.spawn(append_message());
-    models::Attempt<void> outcome = co_await ask_model();
-    if (!co_await message_is_durable()) {
-        TurnResult failed = result(TurnState::failed);
-        failed.error = appended_->error();
-        end(std::move(failed), false);
-        co_return;
-    }
-    co_await store_answer(std::move(outcome));
+    co_await ask_model();
+    if (!co_await message_is_durable())
+        end_with(TurnState::failed, appended_->error());
+    else
+        co_await store_answer();
 }
 
-async::Task<models::Attempt<void>> Turn::ask_model() {
-    models::Attempt<void> outcome = co_await call_model(model_request());
+async::Task<void> Turn::ask_model() {
+    co_await call_model();
     // Only a refusal of the request as it is: nothing has been answered yet.
-    if (!outcome && outcome.error().kind == models::FailureKind::rejected && use_prefill_) {
+    if (use_prefill_ && failed_as(models::FailureKind::rejected) && !context_.messages.empty()) {
         use_prefill_ = false;
-        outcome = co_await call_model(model_request());
+        co_await call_model();
     }
-    if (!outcome && outcome.error().kind == models::FailureKind::context_too_long) {
-        if (auto smaller = with_less_context()) outcome = co_await call_model(std::move(*smaller));
-    }
-    co_return outcome;
+    if (failed_as(models::FailureKind::context_too_long) && use_less_context()) co_await call_model();
 }
 
 async::Task<void> Turn::append_message() {
@@ -298,9 +286,19 @@ async::Task<void> Turn::append_message() {
     append_done_->wake();
 }
 
-TurnStart Turn::start_record() const {
+// Takes the message along: nobody needs it any more.
+TurnStart Turn::start_record() {
+    const std::int64_t now_us = parts_.clock.wall_us();
+    message_place_ = base::next_timestamp(header_.last_timestamp, now_us);
+    StoredMessage message;
+    message.role = chat::Role::user;
+    message.content = std::move(request_.message);
+    message.timestamp = message_place_;
+    message.created_at = base::format_timestamp(now_us);
+    message.turn_id = claim_->turn_id;
+    message.metadata = std::move(request_.metadata);
     TurnStart start{.key = claim_->key,
-                    .message = user_message_,
+                    .message = std::move(message),
                     .rewrites = taken_up_ ? taken_up_->place : std::string(),
                     .first_number = log_->next_number(),
                     .idempotency = {},
@@ -314,8 +312,8 @@ TurnStart Turn::start_record() const {
             .fingerprint = request_.once.fingerprint,
             .session_id = claim_->key.session_id,
             .turn_id = claim_->turn_id,
-            .expires_us = parts_.clock.wall_us() +
-                          std::chrono::duration_cast<std::chrono::microseconds>(request_.once.remembered_for).count()};
+            .expires_us =
+                now_us + std::chrono::duration_cast<std::chrono::microseconds>(request_.once.remembered_for).count()};
     return start;
 }
 
@@ -335,49 +333,73 @@ async::Task<bool> Turn::message_is_durable() {
     co_return appended_->has_value();
 }
 
-async::Task<models::Attempt<void>> Turn::call_model(models::ModelRequest request) {
+async::Task<void> Turn::call_model() {
     const base::SteadyTime begin = now();
     base::Deadline deadline = deadline_.earlier(base::Deadline(begin + model_.deadlines.first_token));
-    auto stream = co_await model_.provider->open(request, claim_->stop.get_token(), deadline);
-    if (!stream) co_return std::unexpected(std::move(stream.error()));
-    if (!co_await message_is_durable()) co_return models::Attempt<void>{};
+    const std::unique_ptr<models::AnswerStream> stream = opened(co_await open_stream(deadline));
+    if (!stream || !co_await message_is_durable()) co_return;
     chat::AnswerEvents steps;
     bool first = true;
-    while (true) {
-        const models::Attempt<void> read = co_await (*stream)->next(steps, deadline);
+    while (outcome_ && !steps.finish) {
+        came(co_await stream->next(steps, deadline));
         if (first && steps.has_progress()) {
-            parts_.metrics.first_token(provider_of(model_.name), seconds(now() - begin));
+            first_token_came(seconds(now() - begin));
             first = false;
         }
-        if (auto published = co_await publish(steps); !published) co_return published;
-        if (!read) co_return std::unexpected(read.error());
-        if (steps.finish) {
-            stop_reason_ = steps.finish;
-            co_return models::Attempt<void>{};
-        }
+        // A number that somebody has seen is never used again, not even after a crash.
+        if (!needs_numbers(steps) || were_reserved(co_await parts_.checkpoints.reserve(log_))) publish(steps);
         deadline = deadline_.earlier(base::Deadline(now() + model_.deadlines.between_tokens));
     }
 }
 
-async::Task<models::Attempt<void>> Turn::publish(const chat::AnswerEvents& steps) {
+async::Task<Turn::Opened> Turn::open_stream(base::Deadline deadline) {
+    const models::ModelRequest request = model_request();
+    co_return co_await model_.provider->open(request, claim_->stop.get_token(), deadline);
+}
+
+std::unique_ptr<models::AnswerStream> Turn::opened(Opened&& stream) {
+    outcome_ = models::Attempt<void>();
+    if (stream) return std::move(*stream);
+    outcome_ = std::unexpected(std::move(stream.error()));
+    return nullptr;
+}
+
+void Turn::came(models::Attempt<void>&& read) {
+    if (!read) outcome_ = std::move(read);
+}
+
+// What was only of use for asking goes: an answer may take minutes.
+void Turn::first_token_came(double after_seconds) {
+    parts_.metrics.first_token(provider_of(model_.name), after_seconds);
+    history_ = {};
+    context_.messages = {};
+}
+
+bool Turn::needs_numbers(const chat::AnswerEvents& steps) const {
+    return !steps.events().empty() &&
+           log_->record().last_number() + steps.events().size() + last_events > log_->reserved();
+}
+
+bool Turn::were_reserved(base::Result<void>&& reserved) {
+    if (!reserved)
+        outcome_ = std::unexpected(models::Failure{models::FailureKind::broken, std::move(reserved.error())});
+    return reserved.has_value();
+}
+
+void Turn::publish(const chat::AnswerEvents& steps) {
     if (steps.usage) usage_ = steps.usage;
-    if (steps.events().empty()) co_return models::Attempt<void>{};
-    const auto broken = [](base::Error error) {
-        return std::unexpected(models::Failure{models::FailureKind::broken, std::move(error)});
-    };
-    // A number that somebody has seen is never used again, not even after a crash.
-    if (log_->record().last_number() + steps.events().size() + last_events > log_->reserved()) {
-        if (auto reserved = co_await parts_.checkpoints.reserve(log_); !reserved) co_return broken(reserved.error());
-    }
+    if (steps.finish) stop_reason_ = steps.finish;
+    if (steps.events().empty()) return;
     log_->append(steps);
     parts_.checkpoints.changed(log_);
     if (log_->bytes().size() > settings_.answer_bytes)
-        co_return broken(
-            {.code = base::Errc::upstream_unavailable, .message = "The answer is longer than limits.answer_bytes."});
-    co_return models::Attempt<void>{};
+        outcome_ = std::unexpected(models::Failure{
+            models::FailureKind::broken,
+            {.code = base::Errc::upstream_unavailable, .message = "The answer is longer than limits.answer_bytes."}});
 }
 
-async::Task<void> Turn::store_answer(models::Attempt<void> outcome) {
+async::Task<void> Turn::store_answer() {
+    const models::Attempt<void>& outcome = outcome_;
     chat::Answer answer =
         fold_answer(log_->record().bytes(), log_->bytes(), model_.provider->kind(), continues() ? &*before_ : nullptr);
     const bool was_stopped = !outcome && outcome.error().kind == models::FailureKind::stopped;
@@ -396,7 +418,7 @@ async::Task<void> Turn::store_answer(models::Attempt<void> outcome) {
     else
         ended.error = was_stopped ? stopped_error(claim_->stop_as) : outcome.error().error;
     const std::int64_t now_us = parts_.clock.wall_us();
-    ended.timestamp = taken_up_ ? taken_up_->place : base::next_timestamp(user_message_.timestamp, now_us);
+    ended.timestamp = taken_up_ ? taken_up_->place : base::next_timestamp(message_place_, now_us);
 
     co_await parts_.checkpoints.leave(log_, parts_.executor);
     const base::SteadyTime begin = now();
@@ -449,6 +471,14 @@ StoredMessage Turn::answer_record(const TurnResult& ended, std::int64_t now_us,
 }
 
 // -- the end ---------------------------------------------------------------------------------------------------------
+
+// Before the message is stored, or without an answer.
+void Turn::end_with(TurnState state, const base::Error& error) {
+    TurnResult failed = result(state);
+    failed.error = error;
+    failed.missed = std::move(missed_);
+    end(std::move(failed), false);
+}
 
 TurnResult Turn::result(TurnState state) const {
     TurnResult result;

@@ -26,7 +26,8 @@ namespace tertulia::sessions {
 /// changed nothing.
 class Turn {
   public:
-    Turn(SessionService::Parts parts, const SessionSettings& settings, TurnRequest request,
+    /// `parts` and `settings` are the service's, which outlives its turns.
+    Turn(const SessionService::Parts& parts, const SessionSettings& settings, TurnRequest request,
          std::optional<TakenUp> taken_up, std::shared_ptr<TurnClaim> claim, std::shared_ptr<TurnLog> log);
 
     /// Runs the turn to its end and gives its place up. `turn` lives in the task.
@@ -35,7 +36,9 @@ class Turn {
   private:
     using Problem = std::optional<base::Error>;
 
-    async::Task<void> prepare_and_answer();
+    // While the model answers there are no more of these tasks than `run`, `answer`, `ask_model` and `call_model`; what
+    // they need for a moment is left to functions and tasks that have ended by then, and not kept in their frames.
+    async::Task<bool> is_prepared();
     async::Task<void> end_after_bug(std::string what);
     async::Task<Problem> prepare();
     async::Task<Problem> wait_for_place();
@@ -45,22 +48,31 @@ class Turn {
     Problem choose_model();
     async::Task<Problem> wait_for_model();
     async::Task<Problem> choose_context();
-    std::optional<models::ModelRequest> with_less_context();
+    bool use_less_context();
     models::ModelRequest model_request();
     void add_partial_answer(models::ModelRequest& request);
 
     async::Task<void> answer();
-    async::Task<models::Attempt<void>> ask_model();
+    async::Task<void> ask_model();
+    bool failed_as(models::FailureKind kind) const { return !outcome_ && outcome_.error().kind == kind; }
     async::Task<void> append_message();
-    TurnStart start_record() const;
+    TurnStart start_record();
     void publish_start();
     async::Task<bool> message_is_durable();
-    async::Task<models::Attempt<void>> call_model(models::ModelRequest request);
-    async::Task<models::Attempt<void>> publish(const chat::AnswerEvents& steps);
-    async::Task<void> store_answer(models::Attempt<void> outcome);
+    async::Task<void> call_model();
+    using Opened = models::Attempt<std::unique_ptr<models::AnswerStream>>;
+    async::Task<Opened> open_stream(base::Deadline deadline);
+    [[gnu::noinline]] std::unique_ptr<models::AnswerStream> opened(Opened&& stream);
+    [[gnu::noinline]] void came(models::Attempt<void>&& read);
+    [[gnu::noinline]] void first_token_came(double after_seconds);
+    bool needs_numbers(const chat::AnswerEvents& steps) const;
+    [[gnu::noinline]] bool were_reserved(base::Result<void>&& reserved);
+    [[gnu::noinline]] void publish(const chat::AnswerEvents& steps);
+    async::Task<void> store_answer();
     StoredMessage answer_record(const TurnResult& ended, std::int64_t now_us,
                                 std::vector<chat::ContentBlock> blocks) const;
 
+    [[gnu::noinline]] void end_with(TurnState state, const base::Error& error);
     TurnResult result(TurnState state) const;
     bool continues() const { return before_ && !before_->content.empty(); }
     chat::Usage usage_of(const chat::Answer& answer, TurnState state) const;
@@ -68,7 +80,7 @@ class Turn {
     bool is_new() const { return request_.session_id.empty(); }
     base::SteadyTime now() const { return parts_.clock.steady(); }
 
-    SessionService::Parts parts_;
+    const SessionService::Parts& parts_;
     const SessionSettings& settings_;
     TurnRequest request_;
     std::optional<TakenUp> taken_up_;
@@ -80,14 +92,15 @@ class Turn {
     SessionHeader header_;
     std::vector<StoredMessage> history_;  // newest first, as far as it was read
     bool more_history_ = false;
-    std::optional<StoredMessage> before_;  // the answer that is taken up
+    std::unique_ptr<StoredMessage> before_;  // the answer that is taken up
     std::optional<std::vector<StoredMessage>> missed_;
     models::ModelRef model_;
     ContextBudget budget_;
     std::int64_t max_tokens_ = 0;
     Context context_;
     std::vector<std::string> ignored_;
-    StoredMessage user_message_;
+    std::string message_place_;
+    models::Attempt<void> outcome_;     // of the latest call
     std::optional<chat::Usage> usage_;  // the provider's latest
     std::optional<chat::StopReason> stop_reason_;
     bool use_prefill_ = false;

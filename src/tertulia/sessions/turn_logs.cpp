@@ -97,7 +97,8 @@ std::optional<std::shared_ptr<TurnLog>> TurnLogs::next(const SessionKey& key, co
     const auto& started = line->second.started;
     auto at = started.begin();
     if (!turn_id.empty()) {
-        at = std::ranges::find(started, turn_id, [](const auto& log) { return log->name().turn_id; });
+        at = std::ranges::find(started, turn_id,
+                               [](const auto& log) -> const std::string& { return log->name().turn_id; });
         if (at == started.end()) return std::nullopt;
         ++at;
     }

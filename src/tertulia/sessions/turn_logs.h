@@ -57,7 +57,7 @@ class TurnLogs {
 
   private:
     struct Line {
-        std::deque<std::shared_ptr<TurnLog>> started;
+        std::vector<std::shared_ptr<TurnLog>> started;
         std::vector<std::shared_ptr<async::Waiter>> waiters;
     };
     struct Ended {

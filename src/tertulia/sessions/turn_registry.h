@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -68,7 +67,7 @@ class TurnRegistry {
 
   private:
     struct Claims {
-        std::deque<std::shared_ptr<TurnClaim>> claims;  // the first one runs
+        std::vector<std::shared_ptr<TurnClaim>> claims;  // the first one runs
     };
     static std::string line_name(const SessionKey& key) { return key.owner + "|" + key.session_id; }
     static void request_stop(const std::shared_ptr<TurnClaim>& claim, TurnState as);
