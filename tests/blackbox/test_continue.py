@@ -177,6 +177,55 @@ class ContinueTest(CrashCase):
         self.assertEqual(len(self.upstream.asked("told")), asked + 1)
         self.assertEqual(len(self.server.history(self.session)), 2)
 
+    def test_under_a_key_it_happens_once(self):
+        """Also over a kill; and the key means this continuation alone."""
+        stored = self.cut_off(SOON, shown=5)
+        self.upstream.script("told", Answer("the end"))
+        headers = {"idempotency-key": "continue"}
+        first = self.assert_answer(self.server.go_on(self.session, self.turn_id, headers=headers), stored + "the end")
+        asked = len(self.upstream.asked("told"))
+        for kill in (False, True):
+            if kill:
+                self.crash()
+            again = self.server.go_on(self.session, self.turn_id, headers=headers)
+            self.assertEqual((self.assert_answer(again), again.headers["idempotency-replayed"]), (first, "true"))
+            stream = self.server.go_on(self.session, self.turn_id, stream=True, headers=headers)
+            stream.finish()
+            self.assertEqual((stream.text, stream.seen[-1][2]), (first["message"], first))
+        self.assertEqual(len(self.upstream.asked("told")), asked)
+        self.assert_error(self.server.chat("x", self.session, headers=headers), 422, "invalid_request")
+
+    def test_cancelled_it_keeps_all_that_there_is(self):
+        stored = self.cut_off(SOON, shown=5)
+        self.upstream.script("told", Answer("more ", STALL))
+        stream = self.server.go_on(self.session, self.turn_id, stream=True)
+        turn = stream.next().json["turn_id"]
+        stream.until("text.delta")
+        cancelled = self.server.cancel(self.session, turn)
+        self.assertEqual((cancelled.status, cancelled.json["message"]), (200, stored + "more "))
+        self.assertEqual(stream.finish().json["partial"], stored + "more ")
+        user, answer = self.server.history(self.session)
+        self.assertEqual((answer["content"], answer["state"]), (stored + "more ", "cancelled"))
+        self.turn_id = turn
+        self.go_on(stored + "more ", ("end",), stream=False)
+
+    def test_asked_for_later_or_with_what_has_no_place(self):
+        self.cut_off(SOON, shown=5)
+        path = f"/sessions/{self.session}/turns/{self.turn_id}/continue"
+        for fields in (
+            {"message": "x"},
+            {"system": "x"},
+            {"session_id": "x"},
+            {"parent": "2999-01-01T00:00:00.000000Z"},
+        ):
+            with self.subTest(**fields):
+                self.assert_error(self.server.request("POST", path, fields), 400, "invalid_request", *fields)
+        self.upstream.script("told", Answer("end"))
+        response = self.server.request("POST", path, {}, {"prefer": "respond-async"})
+        self.assertEqual(response.status, 202, response.body)
+        turn = self.server.wait_turn(self.session, response.json["turn_id"])
+        self.assertEqual((turn["state"], turn["continues"]), ("completed", self.turn_id))
+
     def test_killed_again_while_it_goes_on(self):
         """Nothing of what had been stored is lost, and it can be continued once more."""
         stored = self.cut_off(SOON, shown=3)
