@@ -12,7 +12,7 @@ namespace tertulia::api {
 /// What events need beside themselves: how the turn started and ended, as far as it has. Value.
 struct TurnFacts {
     const sessions::TurnName& name;
-    std::optional<sessions::TurnStarted> started;
+    std::shared_ptr<const sessions::TurnStarted> started;
     std::shared_ptr<const sessions::TurnResult> result;
     /// For the body of an error.
     std::string_view request_id;

@@ -10,7 +10,7 @@ namespace {
 using Kind = chat::AnswerEvents::Kind;
 using sessions::TurnState;
 
-const sessions::TurnStarted started{.session_id = "s", .turn_id = "t_1", .model = "openai/x"};
+const sessions::TurnStarted started{.model = "openai/x"};
 
 sessions::TurnResult result(TurnState state) {
     sessions::TurnResult result;

@@ -319,10 +319,7 @@ TurnStart Turn::start_record() {
 
 void Turn::publish_start() {
     const bool is_continuation = taken_up_ && taken_up_->how == TakenUp::How::continuing;
-    log_->start({.session_id = claim_->key.session_id,
-                 .turn_id = claim_->turn_id,
-                 .model = model_.name,
-                 .continues = is_continuation ? taken_up_->turn_id : std::string()},
+    log_->start({.model = model_.name, .continues = is_continuation ? taken_up_->turn_id : std::string()},
                 std::string(model_.provider->kind()));
     if (continues()) log_->replace_text(before_->content);
     parts_.logs.started(log_);

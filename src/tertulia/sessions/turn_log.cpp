@@ -59,10 +59,8 @@ std::shared_ptr<TurnLog> TurnLog::restore(const TurnName& name, const StoredMess
     }
     log->bytes_ = std::move(restored.bytes);
     log->result_ = std::make_shared<const TurnResult>(stored_result(name, answer));
-    log->started_ = TurnStarted{.session_id = name.key.session_id,
-                                .turn_id = name.turn_id,
-                                .model = answer.model,
-                                .continues = log->result_->continues};
+    log->started_ =
+        std::make_shared<const TurnStarted>(TurnStarted{.model = answer.model, .continues = log->result_->continues});
     return log;
 }
 
@@ -86,7 +84,7 @@ void TurnLog::queue() {
 
 void TurnLog::start(TurnStarted started, std::string maker) {
     const std::lock_guard lock(mutex_);
-    started_ = std::move(started);
+    started_ = std::make_shared<const TurnStarted>(std::move(started));
     maker_ = std::move(maker);
     add({.kind = EventKind::started});
     wake(true, false);
@@ -217,10 +215,10 @@ bool TurnLog::was_queued() const {
 
 bool TurnLog::has_started() const {
     const std::lock_guard lock(mutex_);
-    return started_.has_value();
+    return started_ != nullptr;
 }
 
-std::optional<TurnStarted> TurnLog::started() const {
+std::shared_ptr<const TurnStarted> TurnLog::started() const {
     const std::lock_guard lock(mutex_);
     return started_;
 }

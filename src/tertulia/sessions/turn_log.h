@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -90,7 +89,8 @@ class TurnLog {
     /// Has it had to wait for its place?
     bool was_queued() const;
     bool has_started() const;
-    std::optional<TurnStarted> started() const;
+    /// Null: not yet. Set by `start`; never changes then.
+    std::shared_ptr<const TurnStarted> started() const;
     /// Set by `finish`; never changes then.
     std::shared_ptr<const TurnResult> result() const;
     /// The answer's text so far.
@@ -136,7 +136,7 @@ class TurnLog {
     EventRecord record_;
     std::string bytes_;
     std::string maker_;
-    std::optional<TurnStarted> started_;
+    std::shared_ptr<const TurnStarted> started_;
     std::shared_ptr<const TurnResult> result_;
     std::vector<Waiting> waiters_;
     bool queued_ = false;

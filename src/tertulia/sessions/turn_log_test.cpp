@@ -22,7 +22,7 @@ std::shared_ptr<const TurnName> some_turn() {
 
 TEST(TurnLog, NumbersItsEventsWithoutGaps) {
     TurnLog log(some_turn());
-    log.start({.session_id = "s", .turn_id = "t", .model = "m"}, "maker");
+    log.start({.model = "m"}, "maker");
     log.append(step(Kind::thinking, "hm"));
     log.append(step(Kind::signature, "sig"));  // kept, but no event of ours
     log.append(step(Kind::text, "Hello"));

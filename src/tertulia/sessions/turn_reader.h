@@ -34,7 +34,7 @@ class TurnReader {
     const TurnLog& log() const { return *log_; }
     bool has_started() const { return log_->has_started(); }
     std::shared_ptr<const TurnResult> result() const { return log_->result(); }
-    std::optional<TurnStarted> started() const { return log_->started(); }
+    std::shared_ptr<const TurnStarted> started() const { return log_->started(); }
 
   private:
     std::shared_ptr<TurnLog> log_;

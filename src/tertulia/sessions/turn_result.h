@@ -15,8 +15,6 @@ namespace tertulia::sessions {
 
 /// How a turn began: what `turn.started` says. Value.
 struct TurnStarted {
-    std::string session_id;
-    std::string turn_id;
     std::string model;
     /// The turn whose answer this one continues; empty: none.
     std::string continues;
