@@ -74,8 +74,8 @@ class PageTest(BrowserCase):
         for i, text in enumerate(("a", "a b", "a b c")):
             for window in (other, self.first_window):
                 self.browser.switch(window)
-                self.wait_text(text)
-                self.assertEqual(self.texts()[2:], [("user", "Second."), ("assistant", text)])
+                expected = [("user", "Second."), ("assistant", text)]  # the question is read once the answer begins
+                wait_for(lambda: self.texts()[2:] == expected, f"{expected} in each window", PATIENCE)
             if i < 2:
                 gates[i].open()
         for window in (other, self.first_window):
@@ -196,6 +196,7 @@ class PageTest(BrowserCase):
         self.say("one more")
         self.wait_messages(lambda shown: len(shown) == 122 and shown[-1]["state"] == "completed", "the next answer")
         wait_for(lambda: self.browser.run(at_end), "the new end of the conversation")
+        self.assertFalse(self.browser.run("return document.getElementById('earlier').checkVisibility()"))
 
     def test_the_text_of_a_model_is_text(self):
         evil = "<img src=x onerror=\"document.title='x'\"> <script>document.title='x'</script> [a](javascript:alert(1))"
