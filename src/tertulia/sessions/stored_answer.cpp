@@ -165,14 +165,18 @@ chat::Answer fold_answer(std::string_view record, std::string_view bytes, std::s
 }
 
 EventRecord shown_events(std::string_view record) {
-    std::uint32_t void_up_to = 0, last = 0;
+    // A new beginning makes the answer's own steps void, not the text that it goes on from.
+    std::uint32_t void_steps = 0, void_texts = 0, last = 0;
     EventEntry entry;
-    for (EventCursor look; look.next(record, entry); last = std::max(last, entry.number))
-        if (entry.kind == EventKind::restart || entry.kind == EventKind::text_replaced) void_up_to = last;
+    for (EventCursor look; look.next(record, entry); last = std::max(last, entry.number)) {
+        if (entry.kind == EventKind::restart || entry.kind == EventKind::text_replaced) void_steps = last;
+        if (entry.kind == EventKind::text_replaced) void_texts = last;
+    }
     EventRecord shown;
     for (EventCursor cursor; cursor.next(record, entry);) {
-        const bool is_part = part_of(entry.kind) || entry.kind == EventKind::text_replaced;
-        if (is_shown(entry.kind) && !(is_part && entry.number <= void_up_to)) shown.add(entry);
+        const bool is_void = entry.kind == EventKind::text_replaced ? entry.number <= void_texts
+                                                                    : part_of(entry.kind) && entry.number <= void_steps;
+        if (is_shown(entry.kind) && !is_void) shown.add(entry);
     }
     return shown;
 }

@@ -178,11 +178,13 @@ void TurnLog::read(Place& place, EventBatch& batch, std::size_t max_bytes) const
 
 std::string TurnLog::text_up_to(std::uint32_t number) const {
     std::string text;
-    std::size_t at = 0;
+    std::size_t at = 0, earlier = 0;  // earlier: of the answer that is continued
     EventEntry entry;
     for (EventCursor cursor; cursor.next(record_.bytes(), entry) && (entry.number == 0 || entry.number < number);) {
-        if (entry.kind == EventKind::text_replaced || entry.kind == EventKind::restart) text.clear();
+        if (entry.kind == EventKind::text_replaced) text.clear();
+        if (entry.kind == EventKind::restart) text.resize(earlier);
         if (is_text(entry.kind) || entry.kind == EventKind::text_replaced) text += texts().substr(at, entry.text_size);
+        if (entry.kind == EventKind::text_replaced) earlier = text.size();
         at += std::size_t(entry.text_size) + entry.extra_size;
     }
     return text;
