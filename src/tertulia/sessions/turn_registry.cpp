@@ -47,8 +47,11 @@ base::Result<void> TurnRegistry::enter(std::shared_ptr<TurnClaim> claim, OnBusy 
     if (on_busy == OnBusy::interrupt && !claims.empty()) {
         claim->interrupts = true;
         request_stop(claims.front(), TurnState::cancelled);
-        place =
-            std::find_if(claims.begin() + 1, claims.end(), [](const auto& waiting) { return !waiting->interrupts; });
+        // What is no message (a deletion) is not overtaken.
+        const auto barrier =
+            std::find_if(claims.rbegin(), claims.rend(), [](const auto& waiting) { return waiting->turn_id.empty(); });
+        place = std::find_if(barrier == claims.rend() ? claims.begin() + 1 : barrier.base(), claims.end(),
+                             [](const auto& waiting) { return !waiting->interrupts; });
     }
     claims.insert(place, std::move(claim));
     ++size_;
