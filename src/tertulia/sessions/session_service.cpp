@@ -73,10 +73,15 @@ async::Task<base::Result<BegunTurn>> SessionService::begin_once(TurnRequest requ
             case IdempotencyKeys::Outcome::mine:
                 break;
         }
-        auto begun = co_await begin_claimed(std::move(request));
-        // A turn that runs gives the key up itself.
-        if (!begun || begun->is_replay) parts_.keys.release(owner, key, {});
-        co_return begun;
+        try {
+            auto begun = co_await begin_claimed(std::move(request));
+            // A turn that runs gives the key up itself.
+            if (!begun || begun->is_replay) parts_.keys.release(owner, key, {});
+            co_return begun;
+        } catch (...) {
+            parts_.keys.release(owner, key, {});  // even a bug must not leave others waiting for it
+            throw;
+        }
     }
 }
 
@@ -112,6 +117,7 @@ async::Task<base::Result<BegunTurn>> SessionService::continue_turn(TurnName name
     if (!answer) co_return base::fail(base::Errc::conflict, "The turn is still running.");
     if (answer->state == TurnState::completed)
         co_return base::fail(base::Errc::conflict, "The turn's answer is whole: there is nothing to continue.");
+    request.once = {};
     request.owner = name.key.owner;
     request.session_id = name.key.session_id;
     request.message = (*stored)->question.content;
