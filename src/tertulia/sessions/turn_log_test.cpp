@@ -2,8 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "tertulia/async/worker.h"
+#include "tertulia/sessions/checkpoints.h"
+#include "tertulia/sessions/turn_checkpoint.h"
 #include "tertulia/sessions/turn_reader.h"
+#include "tests/support/turn_world.h"
 
 namespace tertulia::sessions {
 namespace {
@@ -61,6 +66,25 @@ TEST(TurnLog, GivesAReaderAtMostAboutWhatItAsksFor) {
     EXPECT_EQ(batch.events.front().number, 11u);
 }
 
+// Reads to the end; `right` counts those that got every number and all of the text.
+async::Task<void> read_all(std::shared_ptr<TurnLog> from, async::Executor executor, const std::string& wanted,
+                           std::atomic<int>& right) {
+    TurnReader reader(from, executor);
+    EventBatch batch;
+    std::string text;
+    std::uint32_t last = 0;
+    bool in_order = true;
+    while (!batch.has_end()) {
+        if (!co_await reader.next(batch, base::Deadline::after(std::chrono::seconds(60)))) co_return;
+        for (const auto& event : batch.events) {
+            in_order = in_order && event.number == last + 1;
+            last = event.number;
+            text += batch.text(event.text);
+        }
+    }
+    if (in_order && text == wanted) ++right;
+}
+
 // One writer and many readers on several workers; TSan looks on in the tsan preset.
 TEST(TurnLog, ManyReadersOnSeveralWorkersSeeTheSame) {
     constexpr int readers_per_worker = 8, steps = 2000;
@@ -72,26 +96,8 @@ TEST(TurnLog, ManyReadersOnSeveralWorkersSeeTheSame) {
     std::vector<std::unique_ptr<async::Worker>> workers;
     for (int w = 0; w < 3; ++w) {
         auto worker = std::make_unique<async::Worker>([](const std::string& what) { ADD_FAILURE() << what; });
-        for (int r = 0; r < readers_per_worker; ++r) {
-            worker->tasks().spawn([](std::shared_ptr<TurnLog> from, async::Executor executor, const std::string& wanted,
-                                     std::atomic<int>& count) -> async::Task<void> {
-                TurnReader reader(from, executor);
-                EventBatch batch;
-                std::string text;
-                std::uint32_t last = 0;
-                bool in_order = true;
-                while (true) {
-                    if (!co_await reader.next(batch, base::Deadline::after(std::chrono::seconds(60)))) co_return;
-                    for (const auto& event : batch.events) {
-                        in_order = in_order && event.number == last + 1;
-                        last = event.number;
-                        text += batch.text(event.text);
-                    }
-                    if (batch.has_end()) break;
-                }
-                if (in_order && text == wanted) ++count;
-            }(log, worker->executor(), expected, right));
-        }
+        for (int r = 0; r < readers_per_worker; ++r)
+            worker->tasks().spawn(read_all(log, worker->executor(), expected, right));
         worker->start("reader");
         workers.push_back(std::move(worker));
     }
@@ -100,6 +106,73 @@ TEST(TurnLog, ManyReadersOnSeveralWorkersSeeTheSame) {
     log->finish({}, true);
     for (auto& worker : workers) worker->join();
     EXPECT_EQ(right, 3 * readers_per_worker);
+}
+
+// The same, while checkpoints are taken on a fourth worker and readers come and go all the time.
+TEST(TurnLog, ReadersAndCheckpointsOnOtherThreadsDoNotDisturbTheWriter) {
+    constexpr int steps = 3000;
+    const auto on_bug = [](const std::string& what) { ADD_FAILURE() << what; };
+    const auto log = std::make_shared<TurnLog>(some_turn(), std::make_shared<std::atomic<std::int64_t>>(0));
+    std::string expected;
+    for (int i = 0; i < steps; ++i) expected += std::to_string(i) + " ";
+
+    async::Worker saver(on_bug), writer(on_bug);
+    test::Gate gate(saver.executor());
+    gate.is_open = true;
+    test::GatedStore store(gate);
+    const telemetry::Log quiet(telemetry::Level::off, telemetry::Log::Form::json);
+    telemetry::Metrics metrics;
+    Checkpoints checkpoints({.store = store, .clock = base::system_clock(), .log = quiet, .metrics = metrics},
+                            {.interval = base::Milliseconds(1), .bytes = 64});
+    saver.tasks().spawn(checkpoints.run(saver.executor()));
+    saver.start("saver");
+    writer.start("writer");
+
+    std::atomic<int> right = 0;
+    std::atomic<bool> done = false;
+    std::vector<std::unique_ptr<async::Worker>> workers;
+    for (int w = 0; w < 2; ++w) {
+        auto worker = std::make_unique<async::Worker>(on_bug);
+        for (int r = 0; r < 4; ++r) worker->tasks().spawn(read_all(log, worker->executor(), expected, right));
+        worker->start("reader");
+        workers.push_back(std::move(worker));
+    }
+    std::thread visitor([&] {
+        while (!done) {
+            TurnReader reader(log, writer.executor(), log->last_number());
+            EXPECT_TRUE(expected.starts_with(log->text()));
+            if (log->result()) break;
+        }
+    });
+    writer.run_until_done([](TurnLog& to, std::shared_ptr<TurnLog> shared, Checkpoints& saved,
+                             async::Executor executor) -> async::Task<void> {
+        to.start({}, "maker");
+        for (int i = 0; i < steps; ++i) {
+            const std::uint32_t reserved = to.reserved();
+            to.append(step(Kind::text, std::to_string(i) + " "));
+            saved.changed(shared);
+            // Now and then until it is saved: the writer is much faster.
+            while (i % 500 == 499 && to.reserved() == reserved) std::this_thread::yield();
+        }
+        co_await saved.leave(shared, executor);
+        TurnResult result;
+        result.message = shared->text();
+        to.finish(std::move(result), true);
+    }(*log, log, checkpoints, writer.executor()));
+    done = true;
+    visitor.join();
+    checkpoints.stop();
+    saver.join();
+    writer.join();
+    for (auto& worker : workers) worker->join();
+    EXPECT_EQ(right, 8);
+
+    TurnRemains remains;
+    for (const auto& pieces : store.checkpoints)
+        for (const TurnCheckpoint& piece : pieces) EXPECT_TRUE(remains.add(piece.data));
+    EXPECT_TRUE(expected.starts_with(remains.bytes));
+    EXPECT_TRUE(log->record().bytes().starts_with(remains.record));
+    EXPECT_GT(remains.bytes.size(), 0u);
 }
 
 }  // namespace

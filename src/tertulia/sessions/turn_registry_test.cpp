@@ -1,0 +1,178 @@
+#include "tertulia/sessions/turn_registry.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <map>
+
+namespace tertulia::sessions {
+namespace {
+
+class TurnRegistryTest : public testing::Test {
+  protected:
+    std::shared_ptr<TurnClaim> claim(const std::string& turn_id, const std::string& session = "s") {
+        auto claim = std::make_shared<TurnClaim>(TurnClaim{.key = {.owner = "local", .session_id = session},
+                                                           .turn_id = turn_id,
+                                                           .waiter = async::Waiter::make(context.get_executor()),
+                                                           .executor = context.get_executor(),
+                                                           .stop = {}});
+        claims[turn_id] = claim;
+        return claim;
+    }
+    base::Result<void> enter(const std::string& turn_id, OnBusy on_busy = OnBusy::queue,
+                             const std::string& session = "s") {
+        return registry.enter(claim(turn_id, session), on_busy);
+    }
+    // Lets the posts to the claims' worker run.
+    bool is_stopped(const std::string& turn_id) {
+        context.restart();
+        context.poll();
+        return claims[turn_id]->stop.stop_requested();
+    }
+    // The turns in the order in which their places come.
+    std::vector<std::string> run_all() {
+        std::vector<std::string> order;
+        while (true) {
+            const auto first = std::ranges::find_if(claims, [&](auto& one) { return registry.is_first(*one.second); });
+            if (first == claims.end()) return order;
+            order.push_back(first->first);
+            registry.leave(*first->second);
+        }
+    }
+
+    boost::asio::io_context context;
+    TurnRegistry registry{3};
+    std::map<std::string, std::shared_ptr<TurnClaim>> claims;
+    const SessionKey key{.owner = "local", .session_id = "s"};
+};
+
+using Order = std::vector<std::string>;
+
+TEST_F(TurnRegistryTest, TheTurnsOfASessionRunInTheOrderInWhichTheyCame) {
+    for (const char* id : {"a", "b", "c"}) EXPECT_TRUE(enter(id));
+    EXPECT_EQ(registry.running(key), "a");
+    EXPECT_FALSE(registry.is_first(*claims["b"]));
+    EXPECT_EQ(registry.size(), 3u);
+    EXPECT_EQ(run_all(), (Order{"a", "b", "c"}));
+    EXPECT_EQ(registry.running(key), "");
+    EXPECT_EQ(registry.size(), 0u);
+}
+
+TEST_F(TurnRegistryTest, SessionsDoNotWaitForEachOther) {
+    enter("a");
+    EXPECT_TRUE(enter("b", OnBusy::reject, "other"));
+    EXPECT_TRUE(registry.is_first(*claims["b"]));
+}
+
+TEST_F(TurnRegistryTest, OneThatWaitsMayLeave) {
+    for (const char* id : {"a", "b", "c"}) enter(id);
+    registry.leave(*claims["b"]);
+    registry.leave(*claims["b"]);  // again: nothing
+    EXPECT_EQ(registry.size(), 2u);
+    EXPECT_EQ(run_all(), (Order{"a", "c"}));
+}
+
+TEST_F(TurnRegistryTest, ABusySessionRejects) {
+    EXPECT_TRUE(enter("a", OnBusy::reject));
+    const auto refused = enter("b", OnBusy::reject);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, base::Errc::conflict);
+    EXPECT_TRUE(refused.error().retry_after);
+    EXPECT_FALSE(is_stopped("a"));
+    registry.leave(*claims["a"]);
+    EXPECT_TRUE(enter("c", OnBusy::reject));
+}
+
+TEST_F(TurnRegistryTest, OnlySoManyWaitWhateverTheyWouldDo) {
+    for (const char* id : {"a", "b", "c", "d"}) EXPECT_TRUE(enter(id));
+    for (const OnBusy what : {OnBusy::queue, OnBusy::reject, OnBusy::interrupt}) {
+        const auto refused = enter("e", what);
+        ASSERT_FALSE(refused) << to_string(what);
+        EXPECT_EQ(refused.error().code, base::Errc::conflict);
+    }
+    EXPECT_FALSE(is_stopped("a")) << "a refused interruption interrupts nothing";
+    EXPECT_TRUE(registry.enter_behind_all(claim("deletion"))) << "what is no message has a place";
+    EXPECT_EQ(run_all(), (Order{"a", "b", "c", "d", "deletion"}));
+}
+
+TEST_F(TurnRegistryTest, AnInterruptionStopsWhatRunsAndGoesBeforeWhatWaits) {
+    enter("a");
+    enter("b");
+    enter("c", OnBusy::interrupt);
+    EXPECT_TRUE(is_stopped("a"));
+    EXPECT_EQ(claims["a"]->stop_as, TurnState::cancelled);
+    EXPECT_FALSE(is_stopped("b"));
+    EXPECT_EQ(run_all(), (Order{"a", "c", "b"}));
+    EXPECT_FALSE(is_stopped("b"));
+    EXPECT_FALSE(is_stopped("c"));
+}
+
+TEST_F(TurnRegistryTest, OfSeveralInterruptionsTheLastOneStaysAndTheyKeepTheirOrder) {
+    enter("a");
+    enter("waits");
+    enter("b", OnBusy::interrupt);
+    enter("c", OnBusy::interrupt);
+    EXPECT_FALSE(is_stopped("b")) << "its place has not come";
+    registry.leave(*claims["a"]);
+    EXPECT_EQ(registry.running(key), "b");
+    EXPECT_TRUE(is_stopped("b")) << "who interrupts means whatever runs before its own turn";
+    registry.leave(*claims["b"]);
+    EXPECT_EQ(registry.running(key), "c");
+    EXPECT_FALSE(is_stopped("c"));
+    EXPECT_EQ(run_all(), (Order{"c", "waits"}));
+    EXPECT_FALSE(is_stopped("waits"));
+}
+
+TEST_F(TurnRegistryTest, AnInterruptionOfAnIdleSessionIsAMessageLikeAnyOther) {
+    EXPECT_TRUE(enter("a", OnBusy::interrupt));
+    EXPECT_TRUE(enter("b"));
+    EXPECT_FALSE(is_stopped("a"));
+    EXPECT_EQ(run_all(), (Order{"a", "b"}));
+}
+
+TEST_F(TurnRegistryTest, NothingOvertakesADeletion) {
+    enter("a");
+    enter("b");
+    registry.enter_behind_all(claim(""));
+    registry.stop_before(*claims[""], TurnState::cancelled);
+    EXPECT_TRUE(is_stopped("a"));
+    EXPECT_TRUE(is_stopped("b"));
+    enter("c", OnBusy::interrupt);
+    EXPECT_EQ(run_all(), (Order{"a", "b", "", "c"}));
+    EXPECT_FALSE(is_stopped("c"));
+}
+
+TEST_F(TurnRegistryTest, StopsTheTurnThatIsNamedRunningOrWaiting) {
+    enter("a");
+    enter("b");
+    EXPECT_TRUE(registry.stop({key, "b"}, TurnState::cancelled));
+    EXPECT_TRUE(is_stopped("b"));
+    EXPECT_FALSE(is_stopped("a"));
+    EXPECT_FALSE(registry.stop({key, "c"}, TurnState::cancelled));
+    EXPECT_FALSE(registry.stop({{.owner = "local", .session_id = "other"}, "a"}, TurnState::cancelled));
+    EXPECT_FALSE(registry.stop({{.owner = "another", .session_id = "s"}, "a"}, TurnState::cancelled));
+    EXPECT_FALSE(is_stopped("a"));
+}
+
+TEST_F(TurnRegistryTest, AtTheEndEverythingIsStoppedAndNothingEnters) {
+    enter("a");
+    enter("b");
+    enter("x", OnBusy::queue, "other");
+    registry.close();
+    registry.stop_all(TurnState::interrupted);
+    for (const char* id : {"a", "b", "x"}) {
+        EXPECT_TRUE(is_stopped(id));
+        EXPECT_EQ(claims[id]->stop_as, TurnState::interrupted);
+    }
+    EXPECT_EQ(enter("c").error().code, base::Errc::unavailable);
+    EXPECT_EQ(registry.enter_behind_all(claim("d")).error().code, base::Errc::unavailable);
+}
+
+TEST_F(TurnRegistryTest, TheWaysToBeBusyHaveNames) {
+    for (const OnBusy what : {OnBusy::queue, OnBusy::reject, OnBusy::interrupt})
+        EXPECT_EQ(parse_on_busy(to_string(what)), what);
+    for (const std::string_view text : {"", "Queue", "interrupt ", "wait"}) EXPECT_FALSE(parse_on_busy(text)) << text;
+}
+
+}  // namespace
+}  // namespace tertulia::sessions

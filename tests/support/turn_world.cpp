@@ -1,0 +1,197 @@
+#include "tests/support/turn_world.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace tertulia::test {
+namespace {
+
+// Dear to make, and of no influence.
+telemetry::Metrics& shared_metrics() {
+    static telemetry::Metrics metrics;
+    return metrics;
+}
+models::ModelLimits& shared_limits() {
+    static models::ModelLimits limits;
+    return limits;
+}
+
+base::Error disk_full() {
+    return {.code = base::Errc::unavailable, .message = "The disk is full."};
+}
+
+// The newest message of the user's own.
+std::string asked(const models::ModelRequest& request) {
+    for (auto message = request.messages.rbegin(); message != request.messages.rend(); ++message) {
+        const std::string text = chat::text_of(message->content);
+        if (message->role == chat::Role::user && text.starts_with("m:")) return text;
+    }
+    return {};
+}
+
+}  // namespace
+
+// -- the gate --------------------------------------------------------------------------------------------------------
+
+async::Task<std::string> Gate::decide(std::string what, std::vector<std::string> outcomes, std::stop_token stop) {
+    if (stop.stop_requested()) co_return "";
+    if (is_open) {
+        const auto wished = std::ranges::find_first_of(wishes, outcomes);
+        std::string outcome = wished == wishes.end() ? outcomes.front() : *wished;
+        if (wished != wishes.end()) wishes.erase(wished);
+        co_return outcome;
+    }
+    const auto call = std::make_shared<PendingCall>(PendingCall{
+        .what = std::move(what), .outcomes = std::move(outcomes), .waiter = async::Waiter::make(executor_)});
+    pending_.push_back(call);
+    const std::stop_callback wake(stop, [&call] { call->waiter->wake(); });
+    while (!call->outcome && !stop.stop_requested()) co_await call->waiter->wait(base::Deadline::never());
+    if (call->outcome) co_return call->outcomes[*call->outcome];
+    std::erase(pending_, call);
+    co_return "";
+}
+
+void Gate::end(std::size_t call, std::size_t outcome) {
+    const auto ended = pending_.at(call);
+    pending_.erase(pending_.begin() + static_cast<std::ptrdiff_t>(call));
+    ended->outcome = outcome;
+    ended->waiter->wake();
+}
+
+// -- the store -------------------------------------------------------------------------------------------------------
+
+async::Task<bool> GatedStore::is_done(std::string what) {
+    std::vector<std::string> outcomes{"is done"};
+    if (fails) outcomes.push_back("fails");
+    co_return co_await gate_.decide(std::move(what), std::move(outcomes)) == "is done";
+}
+
+async::Task<base::Result<std::optional<sessions::SessionSnapshot>>> GatedStore::open(sessions::SessionKey key,
+                                                                                     std::int64_t max_messages,
+                                                                                     std::int64_t max_bytes) {
+    if (gates_reads && !co_await is_done("reading the session")) co_return std::unexpected(disk_full());
+    co_return co_await memory.open(std::move(key), max_messages, max_bytes);
+}
+
+async::Task<base::Result<std::int64_t>> GatedStore::begin_turn(sessions::TurnStart start) {
+    if (!co_await is_done("storing the message")) co_return std::unexpected(disk_full());
+    const std::string turn_id = start.message.turn_id;
+    auto begun = co_await memory.begin_turn(std::move(start));
+    told[turn_id].is_begun = begun.has_value();
+    co_return begun;
+}
+
+async::Task<base::Result<void>> GatedStore::end_turn(sessions::TurnEnd end) {
+    const std::string turn_id = end.message.turn_id;
+    base::Result<void> kept = std::unexpected(disk_full());
+    told[turn_id].state = end.message.state;
+    told[turn_id].content = end.message.content;
+    if (co_await is_done("storing the answer")) kept = co_await memory.end_turn(std::move(end));
+    told[turn_id].end_returned = true;
+    told[turn_id].end_is_kept = kept.has_value();
+    co_return kept;
+}
+
+async::Task<base::Result<void>> GatedStore::checkpoint(std::vector<sessions::TurnCheckpoint> pieces) {
+    checkpoints.push_back(pieces);
+    if (!co_await is_done("storing a checkpoint")) co_return std::unexpected(disk_full());
+    co_return co_await memory.checkpoint(std::move(pieces));
+}
+
+// -- the provider ----------------------------------------------------------------------------------------------------
+
+class GatedProvider::Stream final : public models::AnswerStream {
+  public:
+    Stream(GatedProvider& provider, std::string message, std::stop_token stop)
+        : provider_(provider), message_(std::move(message)), stop_(std::move(stop)) {
+        ++provider_.running;
+    }
+    ~Stream() override { --provider_.running; }
+
+    async::Task<models::Attempt<void>> next(chat::AnswerEvents& into, base::Deadline) override {
+        using Kind = chat::AnswerEvents::Kind;
+        into.clear();
+        std::vector<std::string> ways = provider_.ways_to_go_on;
+        if (step_ >= provider_.most_steps) std::erase(ways, "says");
+        if (step_ >= provider_.most_steps || !provider_.given[message_].empty()) std::erase(ways, "begins anew");
+        const std::string way = co_await provider_.gate_.decide("the answer to " + message_, std::move(ways), stop_);
+        if (way.empty()) co_return std::unexpected(models::Failure{models::FailureKind::stopped, {}});
+        if (way == "throws") throw std::runtime_error("a bug of the provider");
+        if (way == "breaks")
+            co_return std::unexpected(models::Failure{
+                models::FailureKind::broken, {.code = base::Errc::upstream_unavailable, .message = "It broke off."}});
+        if (way == "begins anew") {
+            into.add(Kind::thinking, 0, "hm");
+            into.add(Kind::restart, 0, {});
+            into.add(Kind::thinking, 0, "so");
+            into.add(Kind::signature, 0, "sig");
+        } else {
+            const std::string text = way == "finishes" ? "end." : "word" + std::to_string(step_) + " ";
+            into.add(Kind::text, 1, text);
+            provider_.given[message_] += text;
+        }
+        ++step_;
+        if (way == "finishes") into.finish = chat::StopReason::end_turn;
+        co_return models::Attempt<void>{};
+    }
+
+  private:
+    GatedProvider& provider_;
+    const std::string message_;
+    const std::stop_token stop_;
+    std::size_t step_ = 0;
+};
+
+async::Task<models::Attempt<std::unique_ptr<models::AnswerStream>>> GatedProvider::open(
+    const models::ModelRequest& request, std::stop_token stop, base::Deadline) {
+    using models::FailureKind;
+    const std::string message = asked(request);
+    given[message].clear();
+    const std::string way = co_await gate_.decide("the model for " + message, ways_to_open, stop);
+    const auto failure = [](FailureKind kind, base::Errc code) {
+        return std::unexpected(models::Failure{kind, {.code = code, .message = "No."}});
+    };
+    if (way.empty()) co_return failure(FailureKind::stopped, base::Errc::conflict);
+    if (way == "throws") throw std::runtime_error("a bug of the provider");
+    if (way == "rejects") co_return failure(FailureKind::rejected, base::Errc::upstream_rejected);
+    if (way == "too long") co_return failure(FailureKind::context_too_long, base::Errc::upstream_rejected);
+    if (way == "breaks") co_return failure(FailureKind::broken, base::Errc::upstream_unavailable);
+    co_return std::make_unique<Stream>(*this, message, std::move(stop));
+}
+
+// -- the world -------------------------------------------------------------------------------------------------------
+
+TurnWorld::TurnWorld(bool with_checkpoints)
+    : tasks(executor, [](const std::string& what) { ADD_FAILURE() << what; }),
+      checkpoints({.store = store, .clock = clock, .log = log, .metrics = shared_metrics()},
+                  {.interval = base::Milliseconds(with_checkpoints ? 1 : 0), .bytes = 1}),
+      service({.store = store,
+               .registry = registry,
+               .logs = logs,
+               .keys = keys,
+               .checkpoints = checkpoints,
+               .models = models,
+               .limits = shared_limits(),
+               .tasks = tasks,
+               .executor = executor,
+               .clock = clock,
+               .random = base::system_random(),
+               .log = log,
+               .metrics = shared_metrics()},
+              {.default_model = "gated/m"}) {
+    auto gated = std::make_unique<GatedProvider>(gate);
+    provider = gated.get();
+    models.add("gated", {.provider = std::move(gated)});
+    if (with_checkpoints) tasks.spawn(checkpoints.run(executor));
+    settle();
+}
+
+TurnWorld::~TurnWorld() {
+    checkpoints.stop();
+    settle();
+    EXPECT_EQ(tasks.size(), 0u) << "a task is left";
+}
+
+}  // namespace tertulia::test
