@@ -9,10 +9,10 @@ dev_soak() {
     build_preset dev tertulia
     export TERTULIA_BINARY=$PWD/build/dev/tertulia
     # It only waits for its three minutes, so it does so beside the others.
-    python -B tests/soak/silent_model.py &
+    python -B -W ignore tests/soak/silent_model.py &
     silent_pid=$!
-    python -B tests/soak/hammer_session.py || status=1
-    python -B tests/soak/crash.py --rounds "$rounds" || status=1
+    python -B -W ignore tests/soak/hammer_session.py || status=1
+    python -B -W ignore tests/soak/crash.py --rounds "$rounds" || status=1
     wait "$silent_pid" || status=1
     ((status == 0)) && say "The soak found nothing."
     return "$status"
