@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 namespace tertulia::api {
 namespace {
 
@@ -19,6 +21,88 @@ TEST(Auth, anything_else_is_not) {
         ASSERT_FALSE(checked.has_value()) << header;
         EXPECT_EQ(checked.error().code, base::Errc::unauthenticated);
         EXPECT_EQ(checked.error().message.find("s3cret"), std::string::npos);
+    }
+}
+
+http::Request with(std::initializer_list<std::pair<std::string, std::string>> fields) {
+    http::Request request;
+    for (const auto& [name, value] : fields) request.headers.add(name, value);
+    return request;
+}
+
+TEST(Auth, a_socket_may_bear_its_token_as_a_subprotocol) {
+    const base::Secret token("s3cret");
+    const std::vector<http::Request> good = {
+        with({{"authorization", "Bearer s3cret"}}),
+        with({{"sec-websocket-protocol", "tertulia, tertulia.token.s3cret"}}),
+        with({{"sec-websocket-protocol", "tertulia.token.s3cret"}}),
+        with({{"Sec-WebSocket-Protocol", "other"}, {"Sec-WebSocket-Protocol", " tertulia.token.s3cret "}}),
+        with({{"sec-websocket-protocol", "tertulia.token.wrong,tertulia.token.s3cret"}}),
+        with({{"sec-websocket-protocol", "tertulia.token.wrong"}, {"authorization", "Bearer s3cret"}}),
+    };
+    for (std::size_t i = 0; i < good.size(); ++i) EXPECT_TRUE(check_socket_bearer(good[i], token)) << i;
+}
+
+TEST(Auth, a_socket_without_it_is_not_let_in) {
+    const base::Secret token("s3cret");
+    const std::vector<http::Request> bad = {
+        with({}),
+        with({{"authorization", "Bearer wrong"}}),
+        with({{"sec-websocket-protocol", "tertulia"}}),
+        with({{"sec-websocket-protocol", "s3cret"}}),
+        with({{"sec-websocket-protocol", "tertulia.token."}}),
+        with({{"sec-websocket-protocol", "tertulia.token.s3cre"}}),
+        with({{"sec-websocket-protocol", "tertulia.token.s3crets"}}),
+        with({{"sec-websocket-protocol", "tertulia.token.S3CRET"}}),
+        with({{"sec-websocket-protocol", "Tertulia.Token.s3cret"}}),
+        with({{"x-protocol", "tertulia.token.s3cret"}}),
+    };
+    for (std::size_t i = 0; i < bad.size(); ++i) {
+        const auto checked = check_socket_bearer(bad[i], token);
+        ASSERT_FALSE(checked) << i;
+        EXPECT_EQ(checked.error().code, base::Errc::unauthenticated);
+        EXPECT_EQ(checked.error().message.find("s3cret"), std::string::npos);
+    }
+}
+
+TEST(Auth, pages_of_this_server_and_of_the_allowed_origins_may_open_sockets) {
+    const std::vector<std::string> none, some{"https://app.example", "http://localhost:3000"}, all{"*"};
+    struct Case {
+        std::optional<std::string> origin;
+        std::string host;
+        const std::vector<std::string>& allowed;
+        bool expected;
+    };
+    const std::vector<Case> cases = {
+        {std::nullopt, "h:8080", none, true},
+        {"http://h:8080", "h:8080", none, true},
+        {"https://h:8080", "h:8080", none, true},
+        {"https://chat.example", "chat.example", none, true},
+        {"https://app.example", "h", some, true},
+        {"http://localhost:3000", "h", some, true},
+        {"https://evil.example", "h", all, true},
+        {"null", "h", all, true},
+        {"https://evil.example", "h:8080", none, false},
+        {"https://evil.example", "h:8080", some, false},
+        {"http://app.example", "h", some, false},  // another scheme is another origin
+        {"https://app.example:444", "h", some, false},
+        {"https://app.example.evil.example", "h", some, false},
+        {"http://h", "h:8080", none, false},
+        {"http://h:8081", "h:8080", none, false},
+        {"http://h:8080.evil.example", "h:8080", none, false},
+        {"h:8080", "h:8080", none, false},
+        {"ftp://h:8080", "h:8080", none, false},
+        {"null", "null", none, false},
+        {"", "", none, false},
+        {"http://", "", none, false},
+        {"https://app.example/", "h", some, false},
+    };
+    for (const Case& one : cases) {
+        http::Request request;
+        if (!one.host.empty()) request.headers.add("host", one.host);
+        if (one.origin) request.headers.add("origin", *one.origin);
+        EXPECT_EQ(is_allowed_origin(request, one.allowed), one.expected)
+            << one.origin.value_or("(none)") << " at " << one.host;
     }
 }
 
