@@ -72,9 +72,10 @@ void Api::add_preflights() {
     std::set<std::string> patterns;
     for (const http::Router::Route& route : router_.routes()) patterns.insert(route.pattern);
     for (const std::string& pattern : patterns)
-        router_.add("OPTIONS", pattern, [this](http::Request&, http::ResponseWriter& writer) -> async::Task<void> {
-            co_await writer.respond(cors_.preflight());
-        });
+        router_.add("OPTIONS", pattern,
+                    [this](http::Request& request, http::ResponseWriter& writer) -> async::Task<void> {
+                        co_await writer.respond(cors_.preflight(request));
+                    });
 }
 
 void Api::hook_into(http::ServerOptions& options) {

@@ -54,6 +54,12 @@ async::Task<void> ChatHandler::continue_turn(http::Request& request, http::Respo
     if (!name) return refuse(request, writer, std::move(name.error()));
     asked->turn.request_id = request.id;
     asked->turn.on_busy = asked->on_busy.value_or(defaults_.on_busy);
+    sessions::OnceKey& once = asked->turn.once;
+    if (!once.key.empty()) {
+        // What it asks for stands in the path, not in the body; an SDK's key is made of that alone.
+        once.fingerprint += " " + name->turn_id;
+        if (once.is_automatic) once.key += " " + name->turn_id;
+    }
     return begin_continuation(request, writer, manner_of(*asked), std::move(*name), std::move(asked->turn));
 }
 
@@ -71,7 +77,10 @@ async::Task<void> ChatHandler::begin_once(http::Request& request, http::Response
 
 async::Task<void> ChatHandler::begin_continuation(http::Request& request, http::ResponseWriter& writer, Manner manner,
                                                   sessions::TurnName name, sessions::TurnRequest asked) {
-    co_await answer(request, writer, manner, co_await sessions_.continue_turn(std::move(name), std::move(asked)));
+    const bool is_once = !asked.once.key.empty();
+    co_await answer(request, writer, manner,
+                    is_once ? co_await sessions_.begin_once(std::move(asked), std::move(name))
+                            : co_await sessions_.continue_turn(std::move(name), std::move(asked)));
 }
 
 async::Task<void> ChatHandler::refuse(const http::Request& request, http::ResponseWriter& writer, base::Error error) {

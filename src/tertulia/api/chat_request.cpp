@@ -7,9 +7,9 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <cmath>
-#include <map>
 
-#include "tertulia/base/crypto.h"
+#include "tertulia/api/json_text.h"
+#include "tertulia/api/once_key.h"
 #include "tertulia/base/json.h"
 #include "tertulia/base/nearest_name.h"
 #include "tertulia/base/random.h"
@@ -31,7 +31,6 @@ constexpr std::size_t max_stops = 16;
 constexpr std::size_t max_stop_bytes = 256;
 constexpr std::size_t max_metadata_keys = 16;
 constexpr std::size_t max_metadata_bytes = 4096;
-constexpr std::size_t max_key_bytes = 255;
 
 std::string_view view(const json::string& text) {
     return {text.data(), text.size()};
@@ -136,59 +135,13 @@ Result<void> read_stop(const json::value& value, ChatRequest& request) {
     return {};
 }
 
-// Writes a value down in our own form (Boost.JSON would write 0.1 as 1E-1). False: it holds a number beyond a double.
-bool append_value(std::string& out, const json::value& value) {
-    switch (value.kind()) {
-        case json::kind::null:
-            out += "null";
-            return true;
-        case json::kind::bool_:
-            out += value.get_bool() ? "true" : "false";
-            return true;
-        case json::kind::int64:
-            fmt::format_to(std::back_inserter(out), "{}", value.get_int64());
-            return true;
-        case json::kind::uint64:
-            fmt::format_to(std::back_inserter(out), "{}", value.get_uint64());
-            return true;
-        case json::kind::double_:
-            fmt::format_to(std::back_inserter(out), "{}", value.get_double());
-            return std::isfinite(value.get_double());
-        case json::kind::string:
-            base::append_json_string(out, view(value.get_string()));
-            return true;
-        case json::kind::array: {
-            out += '[';
-            std::string_view separator;
-            for (const json::value& element : value.get_array()) {
-                out += std::exchange(separator, ",");
-                if (!append_value(out, element)) return false;
-            }
-            out += ']';
-            return true;
-        }
-        case json::kind::object: {
-            out += '{';
-            std::string_view separator;
-            for (const json::key_value_pair& member : value.get_object()) {
-                out += std::exchange(separator, ",");
-                base::append_json_string(out, {member.key().data(), member.key().size()});
-                out += ':';
-                if (!append_value(out, member.value())) return false;
-            }
-            out += '}';
-            return true;
-        }
-    }
-    return false;
-}
-
 Result<void> read_metadata(const json::value& value, ChatRequest& request) {
     if (!value.is_object()) return wrong("'metadata' must be an object.");
     const std::size_t keys = value.get_object().size();
     if (keys > max_metadata_keys)
         return wrong(fmt::format("'metadata' has {} keys; at most {} are kept.", keys, max_metadata_keys));
-    if (!append_value(request.turn.metadata, value)) return wrong("'metadata' holds a number that is out of range.");
+    if (!append_json_value(request.turn.metadata, value))
+        return wrong("'metadata' holds a number that is out of range.");
     if (request.turn.metadata.size() > max_metadata_bytes)
         return wrong(fmt::format("'metadata' is {} bytes long as JSON; at most {} are kept.",
                                  request.turn.metadata.size(), max_metadata_bytes));
@@ -231,23 +184,6 @@ std::unexpected<base::Error> unknown_member(std::string_view name) {
                                              : fmt::format("Did you mean '{}'?", nearest)));
 }
 
-// The same body is the same request, however it is written and in whichever order: every member but those that say only
-// how the answer is to be delivered.
-std::string fingerprint(const json::object& object) {
-    std::map<std::string_view, const json::value*> sorted;
-    for (const json::key_value_pair& member : object) {
-        const std::string_view name(member.key().data(), member.key().size());
-        if (name != "stream" && name != "on_disconnect" && !member.value().is_null()) sorted[name] = &member.value();
-    }
-    std::string text;
-    for (const auto& [name, value] : sorted) {
-        base::append_json_name(text, name);
-        append_value(text, *value);
-        text += ',';
-    }
-    return base::sha256_hex(text);
-}
-
 Result<void> read_members(const json::object& object, ChatRequest& request) {
     for (const json::key_value_pair& given : object) {
         const std::string_view name(given.key().data(), given.key().size());
@@ -260,32 +196,11 @@ Result<void> read_members(const json::object& object, ChatRequest& request) {
     return {};
 }
 
-std::string_view header_words(std::string_view text) {
-    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
-    return text.substr(0, text.find_last_not_of(" \t") + 1);
-}
-
-Result<void> read_once_headers(const http::Headers& headers, const json::object& object, TurnRequest& request) {
-    const auto is_key = [](const auto& field) { return http::equal_ignoring_case(field.first, "idempotency-key"); };
-    if (std::ranges::count_if(headers.fields(), is_key) > 1) return wrong("'Idempotency-Key' is there twice.");
-    if (const std::string* key = headers.find("idempotency-key")) return set_once_key(*key, object, request);
-    // The official SDKs number their attempts; the body alone tells what a later one repeats.
-    const std::string_view attempt = header_words(headers.get("x-stainless-retry-count"));
-    if (attempt.empty() || attempt.size() > 4 || attempt.find_first_not_of("0123456789") != std::string_view::npos)
-        return {};
-    std::string same = fingerprint(object);
-    request.once = {.key = "sdk " + same,
-                    .fingerprint = std::move(same),
-                    .is_fresh = attempt.find_first_not_of('0') == std::string_view::npos,
-                    .remembered_for = std::chrono::minutes(10)};
-    return {};
-}
-
 bool wants_async(const http::Headers& headers) {
     std::string_view preferences = headers.get("prefer");
     while (!preferences.empty()) {
         const std::size_t end = std::min(preferences.find_first_of(",;"), preferences.size());
-        if (http::is_media_type(header_words(preferences.substr(0, end)), "respond-async")) return true;
+        if (http::is_media_type(http::trim(preferences.substr(0, end)), "respond-async")) return true;
         preferences.remove_prefix(std::min(end + 1, preferences.size()));
     }
     return false;
@@ -308,7 +223,7 @@ Result<json::value> parse_object(std::string_view body) {
 bool accepts_event_stream(std::string_view accept) {
     while (!accept.empty()) {
         const std::size_t comma = std::min(accept.find(','), accept.size());
-        if (http::is_media_type(header_words(accept.substr(0, comma)), "text/event-stream")) return true;
+        if (http::is_media_type(http::trim(accept.substr(0, comma)), "text/event-stream")) return true;
         accept.remove_prefix(std::min(comma + 1, accept.size()));
     }
     return false;
@@ -316,17 +231,6 @@ bool accepts_event_stream(std::string_view accept) {
 
 bool is_place(std::string_view text) {
     return !text.empty() && text.size() <= 40 && text.find_first_not_of("0123456789TZ:.+- ") == std::string_view::npos;
-}
-
-Result<void> set_once_key(std::string_view key, const json::object& object, TurnRequest& request) {
-    const bool is_plain = std::ranges::all_of(key, [](char c) { return c > 0x20 && c < 0x7f; });
-    if (key.empty() || key.size() > max_key_bytes || !is_plain)
-        return wrong(fmt::format("'Idempotency-Key' must have 1 to {} visible ASCII characters.", max_key_bytes));
-    request.once = {.key = "key " + std::string(key),
-                    .fingerprint = fingerprint(object),
-                    .is_fresh = false,
-                    .remembered_for = std::chrono::hours(24)};
-    return {};
 }
 
 Result<ChatRequest> read_chat_request(const json::object& object) {

@@ -33,9 +33,6 @@ base::Result<ChatRequest> parse_continue_request(std::string_view body, const ht
 
 /// The members alone. Pure.
 base::Result<ChatRequest> read_chat_request(const boost::json::object& object);
-/// Lets the request be recognised by a key of the client's. Pure.
-base::Result<void> set_once_key(std::string_view key, const boost::json::object& object,
-                                sessions::TurnRequest& request);
 
 /// Does an Accept header name event streams? What it prefers (`q`) does not matter: nobody else asks for this type.
 bool accepts_event_stream(std::string_view accept);

@@ -19,7 +19,7 @@ class Cors {
 
     /// Is this a browser's question whether it may send the real request? It bears no token.
     bool is_preflight(const http::Request& request) const;
-    http::Response preflight() const;
+    http::Response preflight(const http::Request& request) const;
 
     /// Adds to an answer what lets the request's origin read it.
     void add_headers(const http::Request& request, http::Headers& headers) const;

@@ -57,8 +57,13 @@ TEST(Cors, a_preflight_is_an_options_request_that_asks_for_a_method) {
     EXPECT_TRUE(cors.is_preflight(preflight));
     preflight.method = "POST";
     EXPECT_FALSE(cors.is_preflight(preflight));
-    EXPECT_EQ(cors.preflight().status, 204);
-    EXPECT_EQ(cors.preflight().headers.get("access-control-allow-methods"), "GET, POST, DELETE");
+    const http::Response plain = cors.preflight(preflight);
+    EXPECT_EQ(plain.status, 204);
+    EXPECT_EQ(plain.headers.get("access-control-allow-methods"), "GET, POST, DELETE");
+    EXPECT_EQ(plain.headers.get("access-control-allow-headers"),
+              "authorization, content-type, last-event-id, idempotency-key, prefer");
+    preflight.headers.add("Access-Control-Request-Headers", "x-stainless-os,content-type");
+    EXPECT_EQ(cors.preflight(preflight).headers.get("access-control-allow-headers"), "x-stainless-os,content-type");
 }
 
 }  // namespace

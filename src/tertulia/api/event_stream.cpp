@@ -67,7 +67,7 @@ async::Task<bool> EventStream::write(std::string_view bytes) {
     if (writer_.started()) co_return co_await writer_.write(bytes);
     http::Response head{
         .status = 200, .content_type = "text/event-stream", .headers = std::move(headers_), .body = std::string(bytes)};
-    head.headers.add("cache-control", "no-store, no-transform");
+    head.headers.add("cache-control", "no-store");
     head.headers.add("x-accel-buffering", "no");
     co_return co_await writer_.start_stream(std::move(head));
 }

@@ -7,6 +7,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
+#include "tertulia/api/once_key.h"
 #include "tertulia/base/json.h"
 #include "tertulia/base/random.h"
 #include "tertulia/base/utf8.h"

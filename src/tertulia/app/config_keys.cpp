@@ -62,6 +62,7 @@ bool is_model_name(std::string_view text) {
 constexpr std::string_view secret_forms = R"("env:NAME", "file:PATH" or the secret itself)";
 
 // A captureless lambda per member: the address of the value inside its struct.
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a member's name stands alone.
 #define SLOT(owner, member) [](owner& it) -> Slot { return &it.member; }
 
 const std::array table = {

@@ -47,7 +47,7 @@ class Operation {
 
         void operator()(Results... results) {
             operation->results_.emplace(std::move(results)...);
-            chain.release();
+            static_cast<void>(chain.release());  // the resumed coroutine has it again
             operation->awaiting_.resume();
         }
     };

@@ -35,11 +35,9 @@ base::Result<std::string_view> ChunkedDecoder::next(std::string_view& bytes) {
                     if (left_ >= max_chunk / 16) return malformed();
                     left_ = left_ * 16 + static_cast<std::uint64_t>(digit);
                     has_digit_ = true;
-                } else if (!has_digit_) {
-                    return malformed();
-                } else if (c == '\r') {
+                } else if (has_digit_ && c == '\r') {
                     state_ = State::size_lf;
-                } else if (c == ';') {
+                } else if (has_digit_ && c == ';') {
                     state_ = State::extension;
                 } else {
                     return malformed();

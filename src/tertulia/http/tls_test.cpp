@@ -53,7 +53,7 @@ class Certificate {
     }
 
     std::string save(const std::string& name) const {
-        const std::string path = ::testing::TempDir() + "tertulia_" + std::to_string(::getpid()) + "_" + name;
+        std::string path = ::testing::TempDir() + "tertulia_" + std::to_string(::getpid()) + "_" + name;
         const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "w"), std::fclose);
         PEM_write_X509(file.get(), certificate_.get());
         return path;

@@ -38,7 +38,7 @@ std::string stream(std::initializer_list<std::string_view> events) {
 
 // Reads it whole, in two pieces at every cut and in single bytes: the same outcome every time.
 ReaderOutcome read(std::string_view body, std::string_view content_type = "text/event-stream; charset=utf-8") {
-    const ReaderOutcome whole = support::read_answer(anthropic_kind, content_type, body);
+    ReaderOutcome whole = support::read_answer(anthropic_kind, content_type, body);
     for (std::size_t cut = 1; cut < body.size(); ++cut) {
         const ReaderOutcome two = support::read_answer(anthropic_kind, content_type, body, {cut});
         if (two != whole) {

@@ -55,6 +55,7 @@ async::Task<base::Result<bool>> SessionFeed::next(EventBatch& batch, base::Deadl
     batch.events.clear();
     while (!stopped_) {
         if (is_read_) {
+            reader_.reset();  // whoever waits holds no log that has ended
             const auto found = co_await find_turn(deadline);
             if (!found || !*found) co_return found;
             continue;

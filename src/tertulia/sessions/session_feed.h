@@ -35,7 +35,7 @@ class SessionFeed {
     async::Task<base::Result<bool>> next(EventBatch& batch, base::Deadline deadline);
     /// `next` gives nothing any more.
     void stop();
-    /// The turn of the last batch.
+    /// The turn of the last batch, until the next one is asked for.
     const TurnReader& reader() const { return *reader_; }
 
   private:

@@ -53,7 +53,8 @@ base::Result<BegunTurn> SessionService::start(TurnRequest request, std::optional
     return begun;
 }
 
-async::Task<base::Result<BegunTurn>> SessionService::begin_once(TurnRequest request) {
+async::Task<base::Result<BegunTurn>> SessionService::begin_once(TurnRequest request,
+                                                                std::optional<TurnName> continues) {
     const std::string owner = request.owner, key = request.once.key;
     const auto waiter = async::Waiter::make(parts_.executor);
     while (true) {
@@ -74,7 +75,7 @@ async::Task<base::Result<BegunTurn>> SessionService::begin_once(TurnRequest requ
                 break;
         }
         try {
-            auto begun = co_await begin_claimed(std::move(request));
+            auto begun = co_await begin_claimed(std::move(request), std::move(continues));
             // A turn that runs gives the key up itself.
             if (!begun || begun->is_replay) parts_.keys.release(owner, key, {});
             co_return begun;
@@ -85,28 +86,33 @@ async::Task<base::Result<BegunTurn>> SessionService::begin_once(TurnRequest requ
     }
 }
 
-async::Task<base::Result<BegunTurn>> SessionService::begin_claimed(TurnRequest request) {
-    if (request.once.is_fresh) co_return start(std::move(request), std::nullopt);
+async::Task<base::Result<BegunTurn>> SessionService::begin_claimed(TurnRequest request,
+                                                                   std::optional<TurnName> continues) {
+    if (request.once.is_fresh) co_return co_await begin_new(std::move(request), std::move(continues));
     const auto known = co_await parts_.store.idempotency(request.owner, request.once.key, parts_.clock.wall_us());
     if (!known) co_return std::unexpected(known.error());
-    if (!*known) co_return start(std::move(request), std::nullopt);
+    if (!*known) co_return co_await begin_new(std::move(request), std::move(continues));
     const IdempotencyRecord& record = **known;
     if (record.fingerprint != request.once.fingerprint) co_return std::unexpected(key_of_another_body());
     const TurnName name{.key = {.owner = request.owner, .session_id = record.session_id}, .turn_id = record.turn_id};
     auto stored = co_await parts_.store.turn(name);
     if (!stored) co_return std::unexpected(stored.error());
-    const bool is_there = stored->has_value();
-    if (!is_there || ((*stored)->answer && frees_its_key(*(*stored)->answer))) {
-        request.session_id = record.session_id;  // the session that the key has made
-        std::optional<TakenUp> taken_up;
-        if (is_there)
-            taken_up = TakenUp{
-                .how = TakenUp::How::retrying, .turn_id = record.turn_id, .place = (*stored)->answer->timestamp};
-        co_return start(std::move(request), std::move(taken_up));
+    const StoredMessage* answer = *stored && (*stored)->answer ? &*(*stored)->answer : nullptr;
+    request.session_id = record.session_id;  // the session that the key has made
+    if (!*stored) co_return co_await begin_new(std::move(request), std::move(continues));
+    if (answer && frees_its_key(*answer)) {
+        if (continues) co_return co_await continue_turn(name, std::move(request));
+        co_return start(std::move(request),
+                        TakenUp{.how = TakenUp::How::retrying, .turn_id = record.turn_id, .place = answer->timestamp});
     }
     auto reader = co_await read(name);
     if (!reader) co_return std::unexpected(reader.error());
     co_return BegunTurn{.reader = *std::move(reader), .is_replay = true};
+}
+
+async::Task<base::Result<BegunTurn>> SessionService::begin_new(TurnRequest request, std::optional<TurnName> continues) {
+    if (continues) co_return co_await continue_turn(*std::move(continues), std::move(request));
+    co_return start(std::move(request), std::nullopt);
 }
 
 async::Task<base::Result<BegunTurn>> SessionService::continue_turn(TurnName name, TurnRequest request) {
@@ -121,6 +127,8 @@ async::Task<base::Result<BegunTurn>> SessionService::continue_turn(TurnName name
     request.owner = name.key.owner;
     request.session_id = name.key.session_id;
     request.message = (*stored)->question.content;
+    // Behind another turn the session will have moved on: no use in waiting for that.
+    if (request.on_busy == OnBusy::queue) request.on_busy = OnBusy::reject;
     co_return start(
         std::move(request),
         TakenUp{.how = TakenUp::How::continuing, .turn_id = std::move(name.turn_id), .place = answer->timestamp});

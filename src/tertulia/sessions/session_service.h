@@ -70,11 +70,11 @@ class SessionService {
     /// down); what can be known only with the session at hand ends the turn before its start. `request.once` is not
     /// looked at.
     base::Result<BegunTurn> begin(TurnRequest request);
-    /// The same, but a repetition (by `request.once`) joins the turn that it repeats, running or ended.
-    /// `invalid_request` (422): the key stands for another body.
-    async::Task<base::Result<BegunTurn>> begin_once(TurnRequest request);
+    /// The same, or (with `continues`) as `continue_turn`, but a repetition (by `request.once`) joins the turn that it
+    /// repeats, running or ended. `invalid_request` (422): the key stands for another body.
+    async::Task<base::Result<BegunTurn>> begin_once(TurnRequest request, std::optional<TurnName> continues = {});
     /// Begins a turn that goes on from an answer which is not whole, and makes it so; of the request only how it is to
-    /// be answered counts. `conflict`: it is whole, or runs, or the session has moved on.
+    /// be answered counts. `conflict`: it is whole, or the session is busy, or has moved on.
     async::Task<base::Result<BegunTurn>> continue_turn(TurnName name, TurnRequest request);
 
     /// A reader of any turn, running or ended, of what comes after event `after`. `not_found`.
@@ -102,7 +102,8 @@ class SessionService {
 
   private:
     base::Result<BegunTurn> start(TurnRequest request, std::optional<TakenUp> taken_up);
-    async::Task<base::Result<BegunTurn>> begin_claimed(TurnRequest request);
+    async::Task<base::Result<BegunTurn>> begin_claimed(TurnRequest request, std::optional<TurnName> continues);
+    async::Task<base::Result<BegunTurn>> begin_new(TurnRequest request, std::optional<TurnName> continues);
 
     Parts parts_;
     SessionSettings settings_;

@@ -24,6 +24,8 @@ struct OnceKey {
     std::string fingerprint;
     /// The client says that this is its first attempt: an earlier turn under the same key was another request.
     bool is_fresh = false;
+    /// The key was not chosen by the client, but made of the fingerprint.
+    bool is_automatic = false;
     base::Milliseconds remembered_for{0};
 };
 
