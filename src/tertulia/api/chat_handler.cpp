@@ -77,10 +77,10 @@ async::Task<void> ChatHandler::begin_once(http::Request& request, http::Response
 
 async::Task<void> ChatHandler::begin_continuation(http::Request& request, http::ResponseWriter& writer, Manner manner,
                                                   sessions::TurnName name, sessions::TurnRequest asked) {
-    const bool is_once = !asked.once.key.empty();
-    co_await answer(request, writer, manner,
-                    is_once ? co_await sessions_.begin_once(std::move(asked), std::move(name))
-                            : co_await sessions_.continue_turn(std::move(name), std::move(asked)));
+    if (asked.once.key.empty())
+        co_await answer(request, writer, manner, co_await sessions_.continue_turn(std::move(name), std::move(asked)));
+    else
+        co_await answer(request, writer, manner, co_await sessions_.begin_once(std::move(asked), std::move(name)));
 }
 
 async::Task<void> ChatHandler::refuse(const http::Request& request, http::ResponseWriter& writer, base::Error error) {

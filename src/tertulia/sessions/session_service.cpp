@@ -123,7 +123,6 @@ async::Task<base::Result<BegunTurn>> SessionService::continue_turn(TurnName name
     if (!answer) co_return base::fail(base::Errc::conflict, "The turn is still running.");
     if (answer->state == TurnState::completed)
         co_return base::fail(base::Errc::conflict, "The turn's answer is whole: there is nothing to continue.");
-    request.once = {};
     request.owner = name.key.owner;
     request.session_id = name.key.session_id;
     request.message = (*stored)->question.content;
