@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace tertulia::http {
 namespace {
@@ -61,10 +62,23 @@ async::Task<base::Result<void>> ClientConnection::connect(Tcp::endpoint endpoint
     deadline_.set(deadline);
     error = co_await socket_.async_connect(endpoint, async::use_task);
     if (!end_wait(error)) co_return failed(error);
-    socket_.native_non_blocking(true, error);
+    error = forget_writability(endpoint.protocol());
+    if (!error) socket_.native_non_blocking(true, error);
     if (!error) socket_.set_option(Tcp::no_delay(true), error);
     if (error) co_return base::fail(Errc::upstream_unavailable, error.message());
     co_return base::Result<void>();
+}
+
+// Connecting has told Asio's reactor to report when the socket can be written, and it would go on to: every wait for
+// bytes would be told so at once, in one more turn of the event loop. A socket that is new to it only reports what
+// comes.
+boost::system::error_code ClientConnection::forget_writability(const Tcp& protocol) {
+    boost::system::error_code error;
+    const int handle = socket_.release(error);
+    if (error) return error;
+    socket_.assign(protocol, handle, error);
+    if (error) ::close(handle);
+    return error;
 }
 
 async::Task<base::Result<void>> ClientConnection::start_tls(const TlsContext& context, std::string host,

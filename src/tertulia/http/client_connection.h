@@ -46,6 +46,7 @@ class ClientConnection {
                                   async::use_task);
     }
     bool end_wait(const boost::system::error_code& error);
+    boost::system::error_code forget_writability(const Tcp& protocol);
     std::unexpected<base::Error> failed(const boost::system::error_code& error) const;
     std::unexpected<base::Error> broken() const;
     void close();
