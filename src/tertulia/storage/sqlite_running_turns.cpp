@@ -54,10 +54,10 @@ void append_piece(std::string& row, std::uint64_t number, bool is_first, const T
 
 }  // namespace
 
-std::size_t SqliteRunningTurns::Hash::operator()(const TurnName& turn) const {
+std::size_t SqliteRunningTurns::Hash::hash(const TurnName& turn) {
     // Turn ids alone tell turns apart, as a rule.
-    const std::hash<std::string> hash;
-    return hash(turn.turn_id) * 31 + hash(turn.key.session_id);
+    const std::hash<std::string> hash_text;
+    return hash_text(turn.turn_id) * 31 + hash_text(turn.key.session_id);
 }
 
 SqliteRunningTurns::SqliteRunningTurns(SqliteDatabase& database, std::int64_t compact_bytes)
@@ -88,7 +88,7 @@ void SqliteRunningTurns::load() {
         if (piece.is_first) {
             TurnName turn{{std::string(piece.owner), std::string(piece.session_id)}, std::string(piece.turn_id)};
             if (!runs(turn)) return;
-            auto& entry = *turns_.try_emplace(std::move(turn)).first;
+            auto& entry = *turns_.try_emplace(std::make_shared<const TurnName>(std::move(turn))).first;
             by_number[piece.number] = &entry;
             set(entry.second, {.number = piece.number, .first_row = row});
         }
@@ -114,13 +114,13 @@ bool SqliteRunningTurns::runs(const TurnName& turn) {
     return running_.query(View(turn.key.owner), View(turn.key.session_id), View(turn.turn_id)).next();
 }
 
-SqliteRunningTurns::Turns::value_type* SqliteRunningTurns::find_or_add(const TurnName& turn) {
+SqliteRunningTurns::Turns::value_type* SqliteRunningTurns::find_or_add(const Name& turn) {
     const auto found = turns_.find(turn);
     if (found != turns_.end()) {
         undo_.push_back({&*found, found->second, {}});
         return &*found;
     }
-    if (!runs(turn)) return nullptr;
+    if (!runs(*turn)) return nullptr;
     auto& added = *turns_.try_emplace(turn, Kept{.number = next_number_++}).first;
     undo_.push_back({&added, std::nullopt, {}});
     return &added;
@@ -139,12 +139,12 @@ void SqliteRunningTurns::set(Kept& kept, const Kept& to) {
 void SqliteRunningTurns::keep(std::span<const sessions::TurnCheckpoint> pieces) {
     std::string row;
     for (const sessions::TurnCheckpoint& piece : pieces) {
-        auto* turn = find_or_add(*piece.turn);
+        auto* turn = find_or_add(piece.turn);
         if (turn == nullptr) continue;
         Kept kept = turn->second;
         const bool is_first = piece.is_whole || kept.first_row == 0;
         const std::size_t size_before = row.size();
-        append_piece(row, kept.number, is_first, turn->first, piece.data);
+        append_piece(row, kept.number, is_first, *turn->first, piece.data);
         if (is_first) kept = {.number = kept.number, .first_row = next_row_};
         kept.bytes += static_cast<std::int64_t>(row.size() - size_before);
         set(turn->second, kept);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -50,15 +51,23 @@ class SqliteRunningTurns {
         std::int64_t first_row = 0;
         std::int64_t bytes = 0;
     };
+    // A running turn's name is the one that the turn has; a mere value is looked up too.
+    using Name = std::shared_ptr<const sessions::TurnName>;
+    static const sessions::TurnName& name_of(const Name& turn) { return *turn; }
+    static const sessions::TurnName& name_of(const sessions::TurnName& turn) { return turn; }
     struct Hash {
-        std::size_t operator()(const sessions::TurnName& turn) const;
+        using is_transparent = void;
+        std::size_t operator()(const auto& turn) const { return hash(name_of(turn)); }
+        static std::size_t hash(const sessions::TurnName& turn);
     };
     struct Equal {
-        bool operator()(const sessions::TurnName& a, const sessions::TurnName& b) const {
-            return a.turn_id == b.turn_id && a.key == b.key;
+        using is_transparent = void;
+        bool operator()(const auto& a, const auto& b) const { return equal(name_of(a), name_of(b)); }
+        static bool equal(const sessions::TurnName& a, const sessions::TurnName& b) {
+            return &a == &b || (a.turn_id == b.turn_id && a.key == b.key);
         }
     };
-    using Turns = std::unordered_map<sessions::TurnName, Kept, Hash, Equal>;
+    using Turns = std::unordered_map<Name, Kept, Hash, Equal>;
     // How to take a change back: it was `before`; or it was added (nothing before); or it was taken out.
     struct Undo {
         Turns::value_type* turn;
@@ -72,7 +81,7 @@ class SqliteRunningTurns {
 
     void load();
     bool runs(const sessions::TurnName& turn);
-    Turns::value_type* find_or_add(const sessions::TurnName& turn);
+    Turns::value_type* find_or_add(const Name& turn);
     void set(Kept& kept, const Kept& to);
     void add_row(std::string& pieces);
     void compact();
