@@ -75,7 +75,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& give
 
     auto writing = open_database(options, SqliteDatabase::Mode::create,
                                  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; "
-                                 "PRAGMA cache_size = -32768; PRAGMA journal_size_limit = 67108864; "
+                                 "PRAGMA cache_size = -8192; PRAGMA journal_size_limit = 67108864; "
                                  "PRAGMA temp_store = MEMORY");
     if (!writing) return std::unexpected(writing.error());
     if (const auto migrated = migrate(*writing); !migrated) return std::unexpected(migrated.error());
