@@ -118,15 +118,15 @@ async::Task<Turn::Problem> Turn::read_session() {
     auto opened = co_await parts_.store.open(claim_->key, first_page_messages, first_page_bytes);
     if (!opened) co_return opened.error();
     if (*opened) {
-        header_ = std::move((*opened)->header);
-        history_ = std::move((*opened)->newest);
-        more_history_ = (*opened)->more;
+        asking_->header = std::move((*opened)->header);
+        asking_->history = std::move((*opened)->newest);
+        asking_->more_history = (*opened)->more;
     }
     co_return std::nullopt;
 }
 
 async::Task<Turn::Problem> Turn::check_parent() {
-    if (request_.parent.empty() || request_.parent == header_.last_timestamp) co_return std::nullopt;
+    if (request_.parent.empty() || request_.parent == asking_->header.last_timestamp) co_return std::nullopt;
     auto page =
         co_await parts_.store.messages(claim_->key, {.limit = most_missed, .after = request_.parent, .before = {}});
     if (!page) co_return page.error();
@@ -137,9 +137,10 @@ async::Task<Turn::Problem> Turn::check_parent() {
 
 Turn::Problem Turn::take_up_answer() {
     if (!taken_up_) return std::nullopt;
-    const bool is_newest = history_.size() >= 2 && history_[0].role == chat::Role::assistant &&
-                           history_[0].timestamp == taken_up_->place && history_[0].turn_id == taken_up_->turn_id &&
-                           history_[0].state != TurnState::completed && history_[1].role == chat::Role::user;
+    const bool is_newest =
+        asking_->history.size() >= 2 && asking_->history[0].role == chat::Role::assistant &&
+        asking_->history[0].timestamp == taken_up_->place && asking_->history[0].turn_id == taken_up_->turn_id &&
+        asking_->history[0].state != TurnState::completed && asking_->history[1].role == chat::Role::user;
     if (!is_newest) {
         if (taken_up_->how == TakenUp::How::continuing)
             return base::Error{.code = base::Errc::conflict,
@@ -147,17 +148,17 @@ Turn::Problem Turn::take_up_answer() {
         taken_up_.reset();
         return std::nullopt;
     }
-    before_ = std::make_unique<StoredMessage>(std::move(history_[0]));
-    request_.message = std::move(history_[1].content);
-    history_.erase(history_.begin(), history_.begin() + 2);
-    header_.message_count -= 2;
+    before_ = std::make_unique<StoredMessage>(std::move(asking_->history[0]));
+    request_.message = std::move(asking_->history[1].content);
+    asking_->history.erase(asking_->history.begin(), asking_->history.begin() + 2);
+    asking_->header.message_count -= 2;
     return std::nullopt;
 }
 
 Turn::Problem Turn::choose_model() {
-    if (request_.model) header_.model = *request_.model;
-    if (request_.system) header_.system = *request_.system;
-    auto model = parts_.models.resolve(header_.model.empty() ? settings_.default_model : header_.model);
+    if (request_.model) asking_->header.model = *request_.model;
+    if (request_.system) asking_->header.system = *request_.system;
+    auto model = parts_.models.resolve(asking_->header.model.empty() ? settings_.default_model : asking_->header.model);
     if (!model) return model.error();
     model_ = std::move(*model);
     use_prefill_ = continues() && model_.provider->takes_prefill(model_.model);
@@ -181,59 +182,62 @@ async::Task<Turn::Problem> Turn::choose_context() {
     max_tokens_ = request_.max_tokens.value_or(settings_.max_tokens);
     // A wish for a long answer must not crowd out the conversation in a small window.
     const std::int64_t room = std::min(max_tokens_, limits.context_window / 2);
-    budget_ = {
+    asking_->budget = {
         .tokens = limits.context_window - room,
         .known = limits.known,
         .correct = [&all = parts_.limits, name = model_.name](std::int64_t plain) { return all.estimate(name, plain); },
-        .previous_from = header_.context_window == limits.context_window ? header_.context_from : std::string()};
-    header_.context_window = limits.context_window;
+        .previous_from =
+            asking_->header.context_window == limits.context_window ? asking_->header.context_from : std::string()};
+    asking_->header.context_window = limits.context_window;
     if (limits.known) max_tokens_ = room;
 
-    const std::string& system = header_.system.empty() ? settings_.default_system : header_.system;
-    if (continues()) budget_.tokens -= parts_.limits.estimate(model_.name, models::estimate_tokens(before_->content));
+    const std::string& system = asking_->header.system.empty() ? settings_.default_system : asking_->header.system;
+    if (continues())
+        asking_->budget.tokens -= parts_.limits.estimate(model_.name, models::estimate_tokens(before_->content));
     chat::Message question{.role = chat::Role::user, .content = {chat::Text{request_.message}}};
-    ContextBuilder builder(system, std::move(question), budget_);
+    ContextBuilder builder(system, std::move(question), asking_->budget);
     std::size_t offered = 0;
     while (true) {
-        while (offered < history_.size() && builder.wants_more()) builder.offer(history_[offered++]);
-        if (!builder.wants_more() || !more_history_) break;
-        auto older =
-            co_await parts_.store.older(claim_->key, history_.back().timestamp, next_page_messages, next_page_bytes);
+        while (offered < asking_->history.size() && builder.wants_more()) builder.offer(asking_->history[offered++]);
+        if (!builder.wants_more() || !asking_->more_history) break;
+        auto older = co_await parts_.store.older(claim_->key, asking_->history.back().timestamp, next_page_messages,
+                                                 next_page_bytes);
         if (!older) co_return older.error();
-        more_history_ = !older->empty();
-        std::ranges::move(*older, std::back_inserter(history_));
+        asking_->more_history = !older->empty();
+        std::ranges::move(*older, std::back_inserter(asking_->history));
     }
-    auto context = builder.finish(header_.message_count);
+    auto context = builder.finish(asking_->header.message_count);
     if (!context) co_return context.error();
     context_ = std::move(*context);
-    header_.context_from = context_.from;
+    asking_->header.context_from = context_.from;
     co_return std::nullopt;
 }
 
 bool Turn::use_less_context() {
     if (context_.messages.size() <= 1) return false;
-    ContextBudget less = budget_;
+    ContextBudget less = asking_->budget;
     less.tokens = context_.estimated_tokens / 2;
     less.known = false;
     less.previous_from.clear();
-    const std::string& system = header_.system.empty() ? settings_.default_system : header_.system;
+    const std::string& system = asking_->header.system.empty() ? settings_.default_system : asking_->header.system;
     ContextBuilder builder(system, context_.messages.back(), std::move(less));
-    for (const StoredMessage& message : history_) {
+    for (const StoredMessage& message : asking_->history) {
         if (!builder.wants_more()) break;
         builder.offer(message);
     }
-    context_ = *builder.finish(header_.message_count);
+    context_ = *builder.finish(asking_->header.message_count);
     return true;
 }
 
 models::ModelRequest Turn::model_request() {
-    models::ModelRequest request{.model = model_.model,
-                                 .system = header_.system.empty() ? settings_.default_system : header_.system,
-                                 .messages = context_.messages,
-                                 .max_tokens = max_tokens_,
-                                 .temperature = request_.temperature,
-                                 .stop = request_.stop,
-                                 .stream = request_.stream || model_.always_stream};
+    models::ModelRequest request{
+        .model = model_.model,
+        .system = asking_->header.system.empty() ? settings_.default_system : asking_->header.system,
+        .messages = context_.messages,
+        .max_tokens = max_tokens_,
+        .temperature = request_.temperature,
+        .stop = request_.stop,
+        .stream = request_.stream || model_.always_stream};
     if (continues()) add_partial_answer(request);
     ignored_ = model_.provider->ignored_parameters(request);
     return request;
@@ -253,8 +257,9 @@ void Turn::add_partial_answer(models::ModelRequest& request) {
 
 async::Task<void> Turn::answer() {
     // The store's latency hides behind the model's; nothing is published before the message is durable.
+    async::Task<void> append = append_message(start_record());
     append_begun_ = true;
-    parts_.tasks.spawn(append_message());
+    parts_.tasks.spawn(std::move(append));
     co_await ask_model();
     if (!co_await message_is_durable())
         end_with(TurnState::failed, appended_->error());
@@ -272,10 +277,10 @@ async::Task<void> Turn::ask_model() {
     if (failed_as(models::FailureKind::context_too_long) && use_less_context()) co_await call_model();
 }
 
-async::Task<void> Turn::append_message() {
+async::Task<void> Turn::append_message(TurnStart start) {
     const base::SteadyTime begin = now();
     try {
-        appended_ = co_await parts_.store.begin_turn(start_record());
+        appended_ = co_await parts_.store.begin_turn(std::move(start));
     } catch (const std::exception& exception) {
         // The turn waits for this outcome, whatever it is.
         parts_.log.error("bug in the store", {{"turn", claim_->turn_id}, {"what", exception.what()}});
@@ -289,7 +294,7 @@ async::Task<void> Turn::append_message() {
 // Takes the message along: nobody needs it any more.
 TurnStart Turn::start_record() {
     const std::int64_t now_us = parts_.clock.wall_us();
-    message_place_ = base::next_timestamp(header_.last_timestamp, now_us);
+    message_place_ = base::next_timestamp(asking_->header.last_timestamp, now_us);
     StoredMessage message;
     message.role = chat::Role::user;
     message.content = std::move(request_.message);
@@ -302,10 +307,10 @@ TurnStart Turn::start_record() {
                     .rewrites = taken_up_ ? taken_up_->place : std::string(),
                     .first_number = log_->next_number(),
                     .idempotency = {},
-                    .model = header_.model,
-                    .system = header_.system,
-                    .context_from = header_.context_from,
-                    .context_window = header_.context_window};
+                    .model = asking_->header.model,
+                    .system = asking_->header.system,
+                    .context_from = asking_->header.context_from,
+                    .context_window = asking_->header.context_window};
     if (!request_.once.key.empty())
         start.idempotency = IdempotencyRecord{
             .key = request_.once.key,
@@ -368,8 +373,8 @@ void Turn::came(models::Attempt<void>&& read) {
 // What was only of use for asking goes: an answer may take minutes.
 void Turn::first_token_came(double after_seconds) {
     parts_.metrics.first_token(provider_of(model_.name), after_seconds);
-    history_ = {};
     context_.messages = {};
+    asking_.reset();
 }
 
 bool Turn::needs_numbers(const chat::AnswerEvents& steps) const {

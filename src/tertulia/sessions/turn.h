@@ -35,6 +35,13 @@ class Turn {
 
   private:
     using Problem = std::optional<base::Error>;
+    // What it takes to ask the model.
+    struct Asking {
+        SessionHeader header;
+        std::vector<StoredMessage> history;  // newest first, as far as it was read
+        bool more_history = false;
+        ContextBudget budget;
+    };
 
     // While the model answers there are no more of these tasks than `run`, `answer`, `ask_model` and `call_model`; what
     // they need for a moment is left to functions and tasks that have ended by then, and not kept in their frames.
@@ -55,7 +62,7 @@ class Turn {
     async::Task<void> answer();
     async::Task<void> ask_model();
     bool failed_as(models::FailureKind kind) const { return !outcome_ && outcome_.error().kind == kind; }
-    async::Task<void> append_message();
+    async::Task<void> append_message(TurnStart start);
     TurnStart start_record();
     void publish_start();
     async::Task<bool> message_is_durable();
@@ -89,13 +96,10 @@ class Turn {
 
     base::SteadyTime began_;
     base::Deadline deadline_;  // of the whole turn, from the moment when its place has come
-    SessionHeader header_;
-    std::vector<StoredMessage> history_;  // newest first, as far as it was read
-    bool more_history_ = false;
-    std::unique_ptr<StoredMessage> before_;  // the answer that is taken up
+    std::unique_ptr<Asking> asking_ = std::make_unique<Asking>();  // until the model answers
+    std::unique_ptr<StoredMessage> before_;                        // the answer that is taken up
     std::optional<std::vector<StoredMessage>> missed_;
     models::ModelRef model_;
-    ContextBudget budget_;
     std::int64_t max_tokens_ = 0;
     Context context_;
     std::vector<std::string> ignored_;
