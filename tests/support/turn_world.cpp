@@ -88,6 +88,7 @@ async::Task<base::Result<void>> GatedStore::end_turn(sessions::TurnEnd end) {
     base::Result<void> kept = std::unexpected(disk_full());
     told[turn_id].state = end.message.state;
     told[turn_id].content = end.message.content;
+    told[turn_id].end_met_checkpoint = being_saved_.contains(turn_id);
     if (co_await is_done("storing the answer")) kept = co_await memory.end_turn(std::move(end));
     told[turn_id].end_returned = true;
     told[turn_id].end_is_kept = kept.has_value();
@@ -96,7 +97,10 @@ async::Task<base::Result<void>> GatedStore::end_turn(sessions::TurnEnd end) {
 
 async::Task<base::Result<void>> GatedStore::checkpoint(std::vector<sessions::TurnCheckpoint> pieces) {
     checkpoints.push_back(pieces);
-    if (!co_await is_done("storing a checkpoint")) co_return std::unexpected(disk_full());
+    for (const auto& piece : pieces) being_saved_.insert(piece.turn->turn_id);
+    const bool done = co_await is_done("storing a checkpoint");
+    for (const auto& piece : pieces) being_saved_.erase(being_saved_.find(piece.turn->turn_id));
+    if (!done) co_return std::unexpected(disk_full());
     co_return co_await memory.checkpoint(std::move(pieces));
 }
 
@@ -189,6 +193,12 @@ TurnWorld::TurnWorld(bool with_checkpoints)
 }
 
 TurnWorld::~TurnWorld() {
+    // Also where a test has failed everything comes to its end.
+    gate.is_open = true;
+    while (!gate.pending().empty()) {
+        gate.end(0, 0);
+        settle();
+    }
     checkpoints.stop();
     settle();
     EXPECT_EQ(tasks.size(), 0u) << "a task is left";

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -60,6 +61,8 @@ class GatedStore final : public sessions::SessionStore {
         bool is_begun = false;
         bool end_returned = false;
         bool end_is_kept = false;
+        /// The end was asked for while a checkpoint of the turn was under way.
+        bool end_met_checkpoint = false;
         sessions::TurnState state = sessions::TurnState::running;
         std::string content;
     };
@@ -110,6 +113,7 @@ class GatedStore final : public sessions::SessionStore {
   private:
     async::Task<bool> is_done(std::string what);
     Gate& gate_;
+    std::multiset<std::string> being_saved_;  // turns
 };
 
 /// A provider behind a gate. Its answer to a message is `word0 word1 ... end.`, as far as it gets. One per worker.
