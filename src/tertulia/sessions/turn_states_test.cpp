@@ -489,18 +489,18 @@ class Run {
 
     const Bounds& bounds_;
     Choices& choices_;
-    TurnWorld world_;
     std::vector<std::shared_ptr<Watched>> turns_;
     std::vector<std::shared_ptr<Watched>> in_order_;
     std::vector<std::function<void()>> actions_;
     std::vector<std::string> names_;
     std::set<std::string> happened_;
-    std::shared_ptr<SessionFeed> feed_;
     std::vector<Fed> fed_;
     std::string trace_;
     std::size_t rewritten_ = 0;
     int refused_ = 0;
     bool was_at_once_ = false;
+    TurnWorld world_;  // its tasks use what stands before
+    std::shared_ptr<SessionFeed> feed_;
 };
 
 void explore(const Bounds& bounds) {
