@@ -248,6 +248,8 @@ def markdown(raw, facts):
     parts = ["\n".join(f"- {line}" for line in facts["machine"] + [f"took {facts['minutes']:.1f} minutes"])]
     if "fdatasync_us" in facts:
         parts[0] += f"\n- fdatasync after appending 4 KiB: median {facts['fdatasync_us']:.0f} µs"
+    if "fdatasync_paced_us" in facts:
+        parts[0] += f"\n- the same with 5 ms of rest before each: median {facts['fdatasync_paced_us']:.0f} µs"
     for case in (name for name in raw if results.keys(name)):
         body = {"paced": paced_table, "latency": latency_table, "long": long_table,
                 "first_event": first_event_table, "slow": slow_table,
