@@ -92,7 +92,7 @@ async::Task<void> SocketSession::subscribe(SocketRequest request) {
         feed->from_now();
     }
     feeds_[request.session_id] = feed;
-    tasks_.spawn(send_feed(std::move(feed), std::move(request.request_id)));
+    tasks_.spawn(send_feed(std::move(feed), std::move(request.session_id), std::move(request.request_id)));
 }
 
 void SocketSession::unsubscribe(const std::string& session_id) {
@@ -132,7 +132,8 @@ async::Task<void> SocketSession::send_turn(sessions::TurnReader reader, std::str
     if (cancel_at_end && !reader.result()) sessions_.ask_to_cancel(reader.name());
 }
 
-async::Task<void> SocketSession::send_feed(std::shared_ptr<sessions::SessionFeed> feed, std::string client_id) {
+async::Task<void> SocketSession::send_feed(std::shared_ptr<sessions::SessionFeed> feed, std::string session_id,
+                                           std::string client_id) {
     sessions::EventBatch batch;
     while (true) {
         const auto any = co_await feed->next(batch, base::Deadline::never());
@@ -148,6 +149,8 @@ async::Task<void> SocketSession::send_feed(std::shared_ptr<sessions::SessionFeed
         }
         if (!co_await send_batch(batch, TurnFacts::of(feed->reader(), request_id_), client_id)) break;
     }
+    // It may be subscribed to again.
+    if (const auto found = feeds_.find(session_id); found != feeds_.end() && found->second == feed) feeds_.erase(found);
 }
 
 async::Task<bool> SocketSession::send_batch(const sessions::EventBatch& batch, const TurnFacts& facts,

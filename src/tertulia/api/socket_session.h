@@ -48,7 +48,8 @@ class SocketSession {
     async::Task<void> cancel(SocketRequest request);
 
     async::Task<void> send_turn(sessions::TurnReader reader, std::string client_id, bool cancel_at_end);
-    async::Task<void> send_feed(std::shared_ptr<sessions::SessionFeed> feed, std::string client_id);
+    async::Task<void> send_feed(std::shared_ptr<sessions::SessionFeed> feed, std::string session_id,
+                                std::string client_id);
     async::Task<bool> send_batch(const sessions::EventBatch& batch, const TurnFacts& facts, std::string_view client_id);
     async::Task<void> send_error(const base::Error& error, std::string_view client_id, std::string_view more = {});
     async::Task<void> send_pong(std::string_view client_id);

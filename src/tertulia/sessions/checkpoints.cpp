@@ -88,9 +88,18 @@ async::Task<void> Checkpoints::save(std::vector<std::shared_ptr<TurnLog>> logs) 
         if (kept)
             logs[i]->set_reserved(reserved[i]);
         else
-            logs[i]->checkpoint_state.save_whole = true;
+            save_again(logs[i]);
     }
     for (const auto& waiter : std::exchange(leaving_, {})) waiter->wake();
+}
+
+// All of it, an interval later, even if its model says nothing more till then. Under the lock.
+void Checkpoints::save_again(const std::shared_ptr<TurnLog>& log) {
+    log->checkpoint_state.save_whole = true;
+    if (log->checkpoint_state.has_left || log->checkpoint_state.is_listed) return;
+    log->checkpoint_state.is_listed = true;
+    if (changed_.empty()) first_change_ = parts_.clock.steady();
+    changed_.push_back(log);
 }
 
 async::Task<void> Checkpoints::leave(std::shared_ptr<TurnLog> log, async::Executor executor) {

@@ -53,6 +53,7 @@ class Checkpoints {
     base::Milliseconds shortest_interval() const { return std::min(settings_.interval / 10, base::Milliseconds(25)); }
 
     std::vector<std::shared_ptr<TurnLog>> take_changed();
+    void save_again(const std::shared_ptr<TurnLog>& log);
     async::Task<void> save(std::vector<std::shared_ptr<TurnLog>> logs);
 
     const Parts parts_;

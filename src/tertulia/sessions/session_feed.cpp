@@ -24,6 +24,7 @@ SessionFeed::SessionFeed(SessionFeed&& other) noexcept
       executor_(other.executor_),
       key_(other.key_),
       waiter_(std::exchange(other.waiter_, nullptr)),
+      stopped_(other.stopped_),
       is_read_(other.is_read_),
       last_(std::move(other.last_)) {
     if (other.reader_) reader_.emplace(*std::move(other.reader_));
@@ -87,6 +88,12 @@ async::Task<base::Result<bool>> SessionFeed::find_turn(base::Deadline deadline) 
                 auto reader = co_await service_.read({.key = key_, .turn_id = *id});
                 if (!reader) co_return std::unexpected(reader.error());
                 found.emplace(*std::move(reader));
+            } else if (const auto newest = logs_.newest(key_); newest && !newest->result()) {
+                found.emplace(newest, executor_);
+            } else {
+                // Nobody knows the last turn: it never started, or its session was deleted. What starts from now on
+                // counts.
+                last_ = newest ? newest->name().turn_id : std::string();
             }
         }
         if (found) {

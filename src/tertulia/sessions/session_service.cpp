@@ -126,8 +126,8 @@ async::Task<base::Result<BegunTurn>> SessionService::continue_turn(TurnName name
     request.owner = name.key.owner;
     request.session_id = name.key.session_id;
     request.message = (*stored)->question.content;
-    // Behind another turn the session will have moved on: no use in waiting for that.
-    if (request.on_busy == OnBusy::queue) request.on_busy = OnBusy::reject;
+    // Behind another turn the session will have moved on: no use in waiting for that, or in ending it.
+    request.on_busy = OnBusy::reject;
     co_return start(
         std::move(request),
         TakenUp{.how = TakenUp::How::continuing, .turn_id = std::move(name.turn_id), .place = answer->timestamp});
@@ -198,17 +198,19 @@ async::Task<base::Result<void>> SessionService::remove(SessionKey key, base::Dea
                                                        .executor = parts_.executor,
                                                        .stop = {}});
     if (auto entered = parts_.registry.enter_behind_all(claim); !entered) co_return std::unexpected(entered.error());
+    struct Place {  // given up on every way out
+        TurnRegistry& registry;
+        const TurnClaim& claim;
+        ~Place() { registry.leave(claim); }
+    } const place{parts_.registry, *claim};
     parts_.registry.stop_before(*claim, TurnState::cancelled);
     while (!parts_.registry.is_first(*claim)) {
-        if (deadline.passed(parts_.clock.steady())) {
-            parts_.registry.leave(*claim);
+        if (deadline.passed(parts_.clock.steady()))
             co_return base::fail(base::Errc::conflict, "A running answer could not be ended in time; try again.");
-        }
         co_await claim->waiter->wait(deadline);
     }
     const auto removed = co_await parts_.store.remove(key);
     parts_.logs.forget(key);
-    parts_.registry.leave(*claim);
     if (!removed) co_return std::unexpected(removed.error());
     if (!*removed) co_return base::fail(base::Errc::not_found, "There is no such session.");
     co_return base::Result<void>{};

@@ -196,5 +196,29 @@ TEST_F(SessionServiceTest, AnUnknownModelIsRefusedBeforeAnythingIsWritten) {
     });
 }
 
+TEST_F(SessionServiceTest, ALongAnswerToALongQuestionCanBeContinuedWithTheHistoryBeforeThem) {
+    run([this]() -> async::Task<void> {
+        co_await say("s", "before");
+        const std::string question(70'000, 'q'), half(70'000, 'a');
+        provider->script.push_back(
+            {.reads = {FakeProvider::text(half)},
+             .failure = models::Failure{models::FailureKind::broken,
+                                        {.code = base::Errc::upstream_unavailable, .message = "cut off"}}});
+        const auto broken = co_await say("s", question);
+        EXPECT_EQ(broken->state, TurnState::failed);
+        provider->script.push_back({.reads = {FakeProvider::text("!", chat::StopReason::end_turn)}});
+        auto begun = co_await service.continue_turn({{"local", "s"}, broken->turn_id}, {});
+        EXPECT_TRUE(begun.has_value());
+        if (!begun) co_return;
+        const auto whole = co_await begun->reader.wait_end(soon());
+        EXPECT_EQ(whole->state, TurnState::completed);
+        EXPECT_EQ(whole->message, half + "!");
+        EXPECT_EQ(whole->conversation_length, 4);
+        const auto& asked = provider->requests.back().messages;
+        EXPECT_EQ(chat::text_of(asked.front().content), "before");
+        EXPECT_EQ(chat::text_of(asked[2].content), question);
+    });
+}
+
 }  // namespace
 }  // namespace tertulia::sessions

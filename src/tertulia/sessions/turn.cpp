@@ -13,6 +13,7 @@ constexpr std::int64_t first_page_messages = 64, first_page_bytes = 64 << 10;
 constexpr std::int64_t next_page_messages = 500, next_page_bytes = 1 << 20;
 // The most messages that a refused client is told it has missed; for more it reads the history.
 constexpr std::int64_t most_missed = 200;
+constexpr std::size_t most_missed_bytes = 1 << 20;
 // A turn's own events beside those of its answer: usage, the end.
 constexpr std::uint32_t last_events = 2;
 // What a model is told that takes no beginning of its answer.
@@ -122,6 +123,14 @@ async::Task<Turn::Problem> Turn::read_session() {
         asking_->history = std::move((*opened)->newest);
         asking_->more_history = (*opened)->more;
     }
+    std::vector<StoredMessage>& history = asking_->history;
+    if (taken_up_ && history.size() == 1 && asking_->more_history) {
+        // An answer so long that its question did not come with it.
+        auto question = co_await parts_.store.older(claim_->key, history.back().timestamp, 1, 1);
+        if (!question) co_return question.error();
+        std::ranges::move(*question, std::back_inserter(history));
+    }
+    if (!history.empty()) asking_->history_end = history.back().timestamp;
     co_return std::nullopt;
 }
 
@@ -131,6 +140,12 @@ async::Task<Turn::Problem> Turn::check_parent() {
         co_await parts_.store.messages(claim_->key, {.limit = most_missed, .after = request_.parent, .before = {}});
     if (!page) co_return page.error();
     missed_ = *page ? std::move((*page)->messages) : std::vector<StoredMessage>();
+    std::size_t bytes = 0;
+    std::erase_if(*missed_, [&bytes](const StoredMessage& message) {
+        const bool is_too_much = bytes > most_missed_bytes;
+        bytes += message.content.size();
+        return is_too_much;
+    });
     co_return base::Error{.code = base::Errc::conflict,
                           .message = "The session has moved on since 'parent'; read what was missed, and send again."};
 }
@@ -200,10 +215,11 @@ async::Task<Turn::Problem> Turn::choose_context() {
     while (true) {
         while (offered < asking_->history.size() && builder.wants_more()) builder.offer(asking_->history[offered++]);
         if (!builder.wants_more() || !asking_->more_history) break;
-        auto older = co_await parts_.store.older(claim_->key, asking_->history.back().timestamp, next_page_messages,
-                                                 next_page_bytes);
+        auto older =
+            co_await parts_.store.older(claim_->key, asking_->history_end, next_page_messages, next_page_bytes);
         if (!older) co_return older.error();
         asking_->more_history = !older->empty();
+        if (!older->empty()) asking_->history_end = older->back().timestamp;
         std::ranges::move(*older, std::back_inserter(asking_->history));
     }
     auto context = builder.finish(asking_->header.message_count);

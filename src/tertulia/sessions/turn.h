@@ -39,6 +39,7 @@ class Turn {
     struct Asking {
         SessionHeader header;
         std::vector<StoredMessage> history;  // newest first, as far as it was read
+        std::string history_end;             // the place of the oldest message read
         bool more_history = false;
         ContextBudget budget;
     };

@@ -137,9 +137,7 @@ void TurnLog::wake(bool start, bool end) {
 
 void TurnLog::count_memory() {
     if (!memory_) return;
-    const std::size_t message = result_ ? result_->message.size() : 0;
-    const auto held = static_cast<std::int64_t>(sizeof(TurnLog) + sizeof(TurnResult) + bytes_.capacity() +
-                                                record_.bytes().capacity() + message);
+    const std::int64_t held = held_bytes();
     memory_->fetch_add(held - counted_, std::memory_order_relaxed);
     counted_ = held;
 }
@@ -198,6 +196,16 @@ std::string TurnLog::text() const {
 std::uint32_t TurnLog::last_number() const {
     const std::lock_guard lock(mutex_);
     return record_.last_number();
+}
+
+std::int64_t TurnLog::memory() const {
+    const std::lock_guard lock(mutex_);
+    return held_bytes();
+}
+
+std::int64_t TurnLog::held_bytes() const {
+    return static_cast<std::int64_t>(sizeof(TurnLog) + bytes_.capacity() + record_.bytes().capacity()) +
+           (result_ ? memory_of(*result_) : 0);
 }
 
 void TurnLog::add_waiter(std::shared_ptr<async::Waiter> waiter, WakeFor what) {

@@ -96,6 +96,8 @@ class TurnLog {
     /// The answer's text so far.
     std::string text() const;
     std::uint32_t last_number() const;
+    /// Bytes that it holds, about.
+    std::int64_t memory() const;
 
     // -- checkpoints -----------------------------------------------------------------------------------------------
     /// Numbers up to this one are reserved durably; the writer reserves more before it uses others.
@@ -124,6 +126,7 @@ class TurnLog {
     void add(EventEntry entry, std::string_view text = {}, std::string_view extra = {});
     void wake(bool start, bool end);
     void count_memory();
+    std::int64_t held_bytes() const;
     /// The texts of all events, one after the other.
     std::string_view texts() const { return texts_in_result_ ? std::string_view(result_->message) : bytes_; }
     std::string text_up_to(std::uint32_t number) const;

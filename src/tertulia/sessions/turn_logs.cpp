@@ -36,9 +36,8 @@ void TurnLogs::started(const std::shared_ptr<TurnLog>& log) {
 }
 
 void TurnLogs::ended(const std::shared_ptr<TurnLog>& log) {
+    const std::int64_t bytes = log->memory();
     const std::lock_guard lock(mutex_);
-    const auto result = log->result();
-    const auto bytes = static_cast<std::int64_t>(sizeof(TurnLog) + 1024 + (result ? result->message.size() : 0));
     ended_.push_back({clock_.steady(), log, bytes});
     ended_bytes_ += bytes;
     while (ended_bytes_ > settings_.max_bytes / 4 && !ended_.empty()) drop_oldest();

@@ -37,6 +37,13 @@ TurnResult stored_result(const TurnName& name, const StoredMessage& answer) {
     return result;
 }
 
+std::int64_t memory_of(const TurnResult& result) {
+    std::size_t bytes = sizeof(TurnResult) + result.message.size();
+    if (result.missed)
+        for (const StoredMessage& message : *result.missed) bytes += sizeof(StoredMessage) + message.content.size();
+    return static_cast<std::int64_t>(bytes);
+}
+
 bool frees_its_key(const StoredMessage& answer) {
     return (answer.state == TurnState::failed || answer.state == TurnState::interrupted) && answer.content.empty();
 }

@@ -49,6 +49,9 @@ base::Error error_of(TurnState state);
 /// The result of a turn that the store still has.
 TurnResult stored_result(const TurnName& name, const StoredMessage& answer);
 
+/// Bytes of memory that a result holds, about.
+std::int64_t memory_of(const TurnResult& result);
+
 /// May the same request be tried again as if this turn had not been: it ended without any of its answer's text?
 bool frees_its_key(const StoredMessage& answer);
 
