@@ -140,8 +140,11 @@ async::Task<base::Result<TurnReader>> SessionService::read(TurnName name, std::u
     const auto stored = co_await parts_.store.turn(name);
     if (!stored) co_return std::unexpected(stored.error());
     if (!*stored) co_return std::unexpected(no_such_turn());
-    if (const auto& answer = (*stored)->answer)
-        co_return TurnReader(TurnLog::restore(name, *answer), parts_.executor, after);
+    if (const auto& answer = (*stored)->answer) {
+        auto log = parts_.logs.restore(name, *answer);
+        if (!log) co_return std::unexpected(log.error());
+        co_return TurnReader(*std::move(log), parts_.executor, after);
+    }
     // Begun elsewhere, or between the two looks.
     if (auto log = parts_.logs.find(name)) co_return TurnReader(std::move(log), parts_.executor, after);
     co_return std::unexpected(base::Error{.code = base::Errc::unavailable,

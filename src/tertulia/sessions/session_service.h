@@ -98,8 +98,6 @@ class SessionService {
     /// A running turn is ended first and can never write afterwards. not_found where there is no such session.
     async::Task<base::Result<void>> remove(SessionKey key, base::Deadline deadline);
 
-    const SessionSettings& settings() const { return settings_; }
-
   private:
     base::Result<BegunTurn> start(TurnRequest request, std::optional<TakenUp> taken_up);
     async::Task<base::Result<BegunTurn>> begin_claimed(TurnRequest request, std::optional<TurnName> continues);

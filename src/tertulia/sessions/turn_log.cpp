@@ -38,14 +38,17 @@ bool is_text(EventKind kind) {
 }  // namespace
 
 TurnLog::TurnLog(std::shared_ptr<const TurnName> name, std::shared_ptr<std::atomic<std::int64_t>> memory)
-    : name_(std::move(name)), memory_(std::move(memory)), reserved_(first_reserved_numbers) {}
+    : name_(std::move(name)), memory_(std::move(memory)), reserved_(first_reserved_numbers) {
+    count_memory();
+}
 
 TurnLog::~TurnLog() {
     if (memory_) memory_->fetch_sub(counted_, std::memory_order_relaxed);
 }
 
-std::shared_ptr<TurnLog> TurnLog::restore(const TurnName& name, const StoredMessage& answer) {
-    auto log = std::make_shared<TurnLog>(std::make_shared<const TurnName>(name));
+std::shared_ptr<TurnLog> TurnLog::restore(const TurnName& name, const StoredMessage& answer,
+                                          std::shared_ptr<std::atomic<std::int64_t>> memory) {
+    auto log = std::make_shared<TurnLog>(std::make_shared<const TurnName>(name), std::move(memory));
     RestoredEvents restored = restore_events(answer);
     EventEntry entry;
     for (EventCursor cursor; cursor.next(restored.record, entry);) log->record_.add(entry);
@@ -61,6 +64,8 @@ std::shared_ptr<TurnLog> TurnLog::restore(const TurnName& name, const StoredMess
     log->result_ = std::make_shared<const TurnResult>(stored_result(name, answer));
     log->started_ =
         std::make_shared<const TurnStarted>(TurnStarted{.model = answer.model, .continues = log->result_->continues});
+    log->keep_text_once();
+    log->count_memory();
     return log;
 }
 
@@ -108,7 +113,6 @@ void TurnLog::append(const chat::AnswerEvents& steps) {
         if (!says_something) continue;
         add({.kind = kind, .block = event.block}, text, steps.bytes(event.extra));
         visible |= is_shown(kind);
-        has_text_ |= is_text(kind);
     }
     count_memory();
     if (visible) wake(false, false);
@@ -119,12 +123,15 @@ void TurnLog::finish(TurnResult result, bool with_usage) {
     if (with_usage) add({.kind = EventKind::usage});
     add({.kind = EventKind::ended});
     result_ = std::make_shared<const TurnResult>(std::move(result));
-    if (bytes_ == result_->message) {
-        texts_in_result_ = true;
-        std::string().swap(bytes_);
-    }
+    keep_text_once();
     count_memory();
     wake(false, true);
+}
+
+void TurnLog::keep_text_once() {
+    if (bytes_ != result_->message) return;
+    texts_in_result_ = true;
+    std::string().swap(bytes_);
 }
 
 void TurnLog::wake(bool start, bool end) {

@@ -45,7 +45,8 @@ class TurnLog {
     TurnLog(const TurnLog&) = delete;
 
     /// The log of a turn that the store has, as it was.
-    static std::shared_ptr<TurnLog> restore(const TurnName& name, const StoredMessage& answer);
+    static std::shared_ptr<TurnLog> restore(const TurnName& name, const StoredMessage& answer,
+                                            std::shared_ptr<std::atomic<std::int64_t>> memory = {});
 
     const TurnName& name() const { return *name_; }
 
@@ -66,8 +67,6 @@ class TurnLog {
     /// For the writer only, valid until it adds more: the events, and their texts.
     const EventRecord& record() const { return record_; }
     std::string_view bytes() const { return bytes_; }
-    /// Has there been any text?
-    bool has_text() const { return has_text_; }
 
     // -- readers ---------------------------------------------------------------------------------------------------
     /// A reader's place: after all events up to `after`, of which none is shown. Value.
@@ -125,6 +124,7 @@ class TurnLog {
     };
     void add(EventEntry entry, std::string_view text = {}, std::string_view extra = {});
     void wake(bool start, bool end);
+    void keep_text_once();
     void count_memory();
     std::int64_t held_bytes() const;
     /// The texts of all events, one after the other.
@@ -143,7 +143,6 @@ class TurnLog {
     std::shared_ptr<const TurnResult> result_;
     std::vector<Waiting> waiters_;
     bool queued_ = false;
-    bool has_text_ = false;
     bool texts_in_result_ = false;  // the answer's text is all there is: kept once
     std::size_t saved_record_ = 0;
     std::atomic<std::size_t> saved_bytes_ = 0;

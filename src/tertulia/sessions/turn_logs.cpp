@@ -11,21 +11,42 @@ base::Result<std::shared_ptr<TurnLog>> TurnLogs::make(std::shared_ptr<const Turn
     sweep();
     auto log = std::make_shared<TurnLog>(name, memory_);
     const std::lock_guard lock(mutex_);
-    while (bytes() >= settings_.max_bytes && !ended_.empty()) drop_oldest();
-    if (bytes() >= settings_.max_bytes) {
-        auto error =
-            base::fail(base::Errc::unavailable, "Too many answers are being given at once; try again in a moment.");
-        error.error().retry_after = base::Milliseconds(1000);
-        return error;
-    }
+    if (auto room = make_room(); !room) return std::unexpected(room.error());
     by_turn_.emplace(name->turn_id, log);
     return log;
 }
 
+base::Result<std::shared_ptr<TurnLog>> TurnLogs::restore(const TurnName& name, const StoredMessage& answer) {
+    auto log = TurnLog::restore(name, answer, memory_);
+    const std::lock_guard lock(mutex_);
+    if (restored_.size() >= clean_at_) {
+        std::erase_if(restored_, [](const auto& entry) { return entry.second.expired(); });
+        clean_at_ = std::max<std::size_t>(64, 2 * restored_.size());
+    }
+    std::weak_ptr<TurnLog>& known = restored_[name.turn_id];
+    // Another reader was quicker.
+    if (auto same = known.lock(); same && same->name().key == name.key) return same;
+    if (auto room = make_room(); !room) return std::unexpected(room.error());
+    known = log;
+    return log;
+}
+
+base::Result<void> TurnLogs::make_room() {
+    while (bytes() >= settings_.max_bytes && !ended_.empty()) drop_oldest();
+    if (bytes() < settings_.max_bytes) return {};
+    return std::unexpected(base::Error{.code = base::Errc::unavailable,
+                                       .message = "Too many answers are being given at once; try again in a moment.",
+                                       .retry_after = base::Milliseconds(1000)});
+}
+
 std::shared_ptr<TurnLog> TurnLogs::find(const TurnName& name) const {
     const std::lock_guard lock(mutex_);
-    const auto found = by_turn_.find(name.turn_id);
-    return found != by_turn_.end() && found->second->name().key == name.key ? found->second : nullptr;
+    std::shared_ptr<TurnLog> log;
+    if (const auto found = by_turn_.find(name.turn_id); found != by_turn_.end())
+        log = found->second;
+    else if (const auto restored = restored_.find(name.turn_id); restored != restored_.end())
+        log = restored->second.lock();
+    return log && log->name().key == name.key ? log : nullptr;
 }
 
 void TurnLogs::started(const std::shared_ptr<TurnLog>& log) {
@@ -52,6 +73,10 @@ void TurnLogs::forget(const SessionKey& key) {
         ended.log = nullptr;
     }
     std::erase_if(ended_, [](const Ended& ended) { return !ended.log; });
+    std::erase_if(restored_, [&key](const auto& entry) {
+        const auto log = entry.second.lock();
+        return !log || log->name().key == key;
+    });
     const std::string name = line_name(key);
     if (const auto line = lines_.find(name); line != lines_.end()) {
         std::erase_if(line->second.started, [](const auto& log) { return log->result() != nullptr; });

@@ -23,15 +23,18 @@ namespace tertulia::sessions {
 class TurnLogs {
   public:
     struct Settings {
-        /// Of all logs together; a new turn beyond it is refused.
+        /// Of all logs together, the restored ones included; more is refused.
         std::int64_t max_bytes = 256 << 20;
         /// How long an ended turn's log is kept. All of the ended ones have at most a quarter of `max_bytes`.
         base::Milliseconds keep{60'000};
     };
     TurnLogs(Settings settings, const base::Clock& clock);
 
-    /// A log for a new turn. `unavailable`: the running ones take all the memory there may be.
+    /// A log for a new turn. `unavailable`: those in use take all the memory there may be.
     base::Result<std::shared_ptr<TurnLog>> make(std::shared_ptr<const TurnName> name);
+    /// The log of an ended turn that the store has. It is here while somebody reads it, once for all its readers.
+    /// `unavailable`: as above.
+    base::Result<std::shared_ptr<TurnLog>> restore(const TurnName& name, const StoredMessage& answer);
     /// The turn's log if it is here. A turn is found only under its session and owner.
     std::shared_ptr<TurnLog> find(const TurnName& name) const;
     /// The turn has started: it stands now in its session's order.
@@ -66,6 +69,7 @@ class TurnLogs {
         std::int64_t bytes;
     };
     static std::string line_name(const SessionKey& key) { return key.owner + "|" + key.session_id; }
+    base::Result<void> make_room();
     void drop_oldest();
     void drop_line_if_empty(const std::string& name);
 
@@ -74,6 +78,8 @@ class TurnLogs {
     const std::shared_ptr<std::atomic<std::int64_t>> memory_;
     mutable std::mutex mutex_;
     std::unordered_map<std::string, std::shared_ptr<TurnLog>> by_turn_;
+    std::unordered_map<std::string, std::weak_ptr<TurnLog>> restored_;
+    std::size_t clean_at_ = 64;  // restored_ of this size is looked through for those that nobody reads any more
     std::unordered_map<std::string, Line> lines_;
     std::deque<Ended> ended_;  // oldest first
     std::int64_t ended_bytes_ = 0;

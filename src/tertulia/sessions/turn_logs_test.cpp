@@ -147,6 +147,26 @@ TEST_F(TurnLogsTest, MemoryIsCountedWhileALogIsThereAndNotLonger) {
     EXPECT_EQ(logs->bytes(), 0);
 }
 
+TEST_F(TurnLogsTest, ARestoredLogIsThereOnceWhileItIsRead) {
+    use({.max_bytes = 100'000});
+    StoredMessage answer;
+    answer.role = chat::Role::assistant;
+    answer.content = std::string(60'000, 'x');
+    auto first = logs->restore(name("old"), answer);
+    ASSERT_TRUE(first.has_value());
+    EXPECT_EQ((*first)->text(), answer.content);
+    EXPECT_GT(logs->bytes(), 60'000);
+    EXPECT_LT(logs->bytes(), 70'000) << "its text is there once";
+    EXPECT_EQ(logs->find(name("old")), *first);
+    EXPECT_EQ(logs->restore(name("old"), answer).value(), *first);
+    EXPECT_FALSE(logs->find(name("old", {.owner = "another", .session_id = "s"})));
+    EXPECT_EQ(logs->restore(name("older"), answer).error().code, base::Errc::unavailable);
+    first->reset();
+    EXPECT_EQ(logs->bytes(), 0);
+    EXPECT_FALSE(has("old"));
+    EXPECT_TRUE(logs->restore(name("older"), answer).has_value());
+}
+
 TEST_F(TurnLogsTest, ADeletedSessionsEndedLogsAreForgotten) {
     run_to_the_end("a");
     const auto running = run("b");
