@@ -8,9 +8,9 @@
 
 #include "tertulia/async/waiter.h"
 #include "tertulia/chat/message_builder.h"
-#include "tertulia/sessions/context.h"
 #include "tertulia/sessions/session_service.h"
 #include "tertulia/sessions/turn_log.h"
+#include "tertulia/sessions/turn_question.h"
 #include "tertulia/sessions/turn_registry.h"
 #include "tertulia/sessions/turn_request.h"
 
@@ -34,15 +34,7 @@ class Turn {
     static async::Task<void> run(std::unique_ptr<Turn> turn);
 
   private:
-    using Problem = std::optional<base::Error>;
-    // What it takes to ask the model.
-    struct Asking {
-        SessionHeader header;
-        std::vector<StoredMessage> history;  // newest first, as far as it was read
-        std::string history_end;             // the place of the oldest message read
-        bool more_history = false;
-        ContextBudget budget;
-    };
+    using Problem = TurnQuestion::Problem;
 
     // While the model answers there are no more of these tasks than `run`, `answer`, `ask_model` and `call_model`; what
     // they need for a moment is left to functions and tasks that have ended by then, and not kept in their frames.
@@ -50,21 +42,10 @@ class Turn {
     async::Task<void> end_after_bug(std::string what);
     async::Task<Problem> prepare();
     async::Task<Problem> wait_for_place();
-    async::Task<Problem> read_session();
-    async::Task<Problem> check_parent();
-    Problem take_up_answer();
-    Problem choose_model();
-    async::Task<Problem> wait_for_model();
-    async::Task<Problem> choose_context();
-    bool use_less_context();
-    models::ModelRequest model_request();
-    void add_partial_answer(models::ModelRequest& request);
 
     async::Task<void> answer();
     async::Task<void> ask_model();
-    bool failed_as(models::FailureKind kind) const { return !outcome_ && outcome_.error().kind == kind; }
     async::Task<void> append_message(TurnStart start);
-    TurnStart start_record();
     void publish_start();
     async::Task<bool> message_is_durable();
     async::Task<void> call_model();
@@ -82,34 +63,24 @@ class Turn {
 
     [[gnu::noinline]] void end_with(TurnState state, const base::Error& error);
     TurnResult result(TurnState state) const;
-    bool continues() const { return before_ && !before_->content.empty(); }
     chat::Usage usage_of(const chat::Answer& answer, TurnState state) const;
     void end(TurnResult result, bool with_usage);
-    bool is_new() const { return request_.session_id.empty(); }
+    void count_as_running();
     base::SteadyTime now() const { return parts_.clock.steady(); }
 
     const SessionService::Parts& parts_;
     const SessionSettings& settings_;
-    TurnRequest request_;
-    std::optional<TakenUp> taken_up_;
     std::shared_ptr<TurnClaim> claim_;
     std::shared_ptr<TurnLog> log_;
+    TurnQuestion question_;
 
     base::SteadyTime began_;
-    base::Deadline deadline_;  // of the whole turn, from the moment when its place has come
-    std::unique_ptr<Asking> asking_ = std::make_unique<Asking>();  // until the model answers
-    std::unique_ptr<StoredMessage> before_;                        // the answer that is taken up
-    std::optional<std::vector<StoredMessage>> missed_;
-    models::ModelRef model_;
-    std::int64_t max_tokens_ = 0;
-    Context context_;
-    std::vector<std::string> ignored_;
-    std::string message_place_;
+    base::Deadline deadline_;           // of the whole turn, from the moment when its place has come
     models::Attempt<void> outcome_;     // of the latest call
     std::optional<chat::Usage> usage_;  // the provider's latest
     std::optional<chat::StopReason> stop_reason_;
-    bool use_prefill_ = false;
     bool append_begun_ = false;
+    bool is_counted_ = false;                             // as running, in the metrics
     std::optional<base::Result<std::int64_t>> appended_;  // the session's number of messages with it
     std::shared_ptr<async::Waiter> append_done_;
 };

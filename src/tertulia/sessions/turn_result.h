@@ -43,7 +43,7 @@ struct TurnResult {
     std::optional<std::vector<StoredMessage>> missed;
 };
 
-/// Why a turn ended as `state` where nothing more is known.
+/// Why a turn ended as `state` where nothing more is known: it was asked to, or the store knows no reason.
 base::Error error_of(TurnState state);
 
 /// The result of a turn that the store still has.

@@ -1,0 +1,248 @@
+#include "tertulia/sessions/turn_question.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "tertulia/sessions/turn_result.h"
+
+namespace tertulia::sessions {
+namespace {
+
+// The first look at a session: its header and enough history for most windows' first half.
+constexpr std::int64_t first_page_messages = 64, first_page_bytes = 64 << 10;
+constexpr std::int64_t next_page_messages = 500, next_page_bytes = 1 << 20;
+// The most messages that a refused client is told it has missed; for more it reads the history.
+constexpr std::int64_t most_missed = 200;
+constexpr std::size_t most_missed_bytes = 1 << 20;
+// What a model is told that takes no beginning of its answer.
+constexpr std::string_view continue_instruction =
+    "Your last answer was cut off. Go on exactly where it ends, in the middle of the sentence if need be. Repeat "
+    "nothing of it, and say nothing about this.";
+
+}  // namespace
+
+TurnQuestion::TurnQuestion(const SessionService::Parts& parts, const SessionSettings& settings, const TurnClaim& claim,
+                           TurnRequest request, std::optional<TakenUp> taken_up)
+    : parts_(parts), settings_(settings), claim_(claim), request_(std::move(request)), taken_up_(std::move(taken_up)) {}
+
+std::string TurnQuestion::continues() const {
+    return taken_up_ && taken_up_->how == TakenUp::How::continuing ? taken_up_->turn_id : std::string();
+}
+
+std::string TurnQuestion::answer_place(std::int64_t now_us) const {
+    return taken_up_ ? taken_up_->place : base::next_timestamp(message_place_, now_us);
+}
+
+// -- preparing -------------------------------------------------------------------------------------------------------
+
+async::Task<TurnQuestion::Problem> TurnQuestion::prepare(base::Deadline deadline) {
+    if (auto problem = co_await read_session()) co_return problem;
+    if (auto problem = co_await check_parent()) co_return problem;
+    if (auto problem = take_up_answer()) co_return problem;
+    if (auto problem = choose_model()) co_return problem;
+    if (auto problem = co_await wait_for_model(deadline)) co_return problem;
+    co_return co_await choose_context();
+}
+
+async::Task<TurnQuestion::Problem> TurnQuestion::read_session() {
+    if (request_.session_id.empty())
+        co_return std::nullopt;  // an id of our own making: nobody can have stored anything under it
+    auto opened = co_await parts_.store.open(claim_.key, first_page_messages, first_page_bytes);
+    if (!opened) co_return opened.error();
+    if (*opened) {
+        asking_->header = std::move((*opened)->header);
+        asking_->history = std::move((*opened)->newest);
+        asking_->more_history = (*opened)->more;
+    }
+    std::vector<StoredMessage>& history = asking_->history;
+    if (taken_up_ && history.size() == 1 && asking_->more_history) {
+        // An answer so long that its question did not come with it.
+        auto question = co_await parts_.store.older(claim_.key, history.back().timestamp, 1, 1);
+        if (!question) co_return question.error();
+        std::ranges::move(*question, std::back_inserter(history));
+    }
+    if (!history.empty()) asking_->history_end = history.back().timestamp;
+    co_return std::nullopt;
+}
+
+async::Task<TurnQuestion::Problem> TurnQuestion::check_parent() {
+    if (request_.parent.empty() || request_.parent == asking_->header.last_timestamp) co_return std::nullopt;
+    auto page =
+        co_await parts_.store.messages(claim_.key, {.limit = most_missed, .after = request_.parent, .before = {}});
+    if (!page) co_return page.error();
+    missed_ = *page ? std::move((*page)->messages) : std::vector<StoredMessage>();
+    std::size_t bytes = 0;
+    std::erase_if(*missed_, [&bytes](const StoredMessage& message) {
+        const bool is_too_much = bytes > most_missed_bytes;
+        bytes += message.content.size();
+        return is_too_much;
+    });
+    co_return base::Error{.code = base::Errc::conflict,
+                          .message = "The session has moved on since 'parent'; read what was missed, and send again."};
+}
+
+TurnQuestion::Problem TurnQuestion::take_up_answer() {
+    if (!taken_up_) return std::nullopt;
+    const bool is_newest =
+        asking_->history.size() >= 2 && asking_->history[0].role == chat::Role::assistant &&
+        asking_->history[0].timestamp == taken_up_->place && asking_->history[0].turn_id == taken_up_->turn_id &&
+        asking_->history[0].state != TurnState::completed && asking_->history[1].role == chat::Role::user;
+    if (!is_newest) {
+        if (taken_up_->how == TakenUp::How::continuing)
+            return base::Error{.code = base::Errc::conflict,
+                               .message = "The session has moved on: this answer can no longer be continued."};
+        taken_up_.reset();
+        return std::nullopt;
+    }
+    before_ = std::make_unique<StoredMessage>(std::move(asking_->history[0]));
+    request_.message = std::move(asking_->history[1].content);
+    asking_->history.erase(asking_->history.begin(), asking_->history.begin() + 2);
+    asking_->header.message_count -= 2;
+    return std::nullopt;
+}
+
+TurnQuestion::Problem TurnQuestion::choose_model() {
+    if (request_.model) asking_->header.model = *request_.model;
+    if (request_.system) asking_->header.system = *request_.system;
+    auto model = parts_.models.resolve(asking_->header.model.empty() ? settings_.default_model : asking_->header.model);
+    if (!model) return model.error();
+    model_ = std::move(*model);
+    use_prefill_ = before() && model_.provider->takes_prefill(model_.model);
+    return std::nullopt;
+}
+
+async::Task<TurnQuestion::Problem> TurnQuestion::wait_for_model(base::Deadline deadline) {
+    while (model_.readiness && model_.readiness->notify(claim_.waiter)) {
+        if (claim_.stop.stop_requested()) co_return error_of(claim_.stop_as);
+        if (deadline.passed(parts_.clock.steady()))
+            co_return base::Error{.code = base::Errc::unavailable,
+                                  .message = "The model is still being loaded; try again in a moment.",
+                                  .retry_after = base::Milliseconds(5000)};
+        co_await claim_.waiter->wait(deadline);
+    }
+    co_return std::nullopt;
+}
+
+async::Task<TurnQuestion::Problem> TurnQuestion::choose_context() {
+    const models::Limits limits = parts_.limits.limits(model_.name, model_.model);
+    max_tokens_ = request_.max_tokens.value_or(settings_.max_tokens);
+    // A wish for a long answer must not crowd out the conversation in a small window.
+    const std::int64_t room = std::min(max_tokens_, limits.context_window / 2);
+    asking_->budget = {
+        .tokens = limits.context_window - room,
+        .known = limits.known,
+        .correct = [&all = parts_.limits, name = model_.name](std::int64_t plain) { return all.estimate(name, plain); },
+        .previous_from =
+            asking_->header.context_window == limits.context_window ? asking_->header.context_from : std::string()};
+    asking_->header.context_window = limits.context_window;
+    if (limits.known) max_tokens_ = room;
+
+    if (before())
+        asking_->budget.tokens -= parts_.limits.estimate(model_.name, models::estimate_tokens(before_->content));
+    chat::Message question{.role = chat::Role::user, .content = {chat::Text{request_.message}}};
+    ContextBuilder builder(system(), std::move(question), asking_->budget);
+    std::size_t offered = 0;
+    while (true) {
+        while (offered < asking_->history.size() && builder.wants_more()) builder.offer(asking_->history[offered++]);
+        if (!builder.wants_more() || !asking_->more_history) break;
+        auto older = co_await parts_.store.older(claim_.key, asking_->history_end, next_page_messages, next_page_bytes);
+        if (!older) co_return older.error();
+        asking_->more_history = !older->empty();
+        if (!older->empty()) asking_->history_end = older->back().timestamp;
+        std::ranges::move(*older, std::back_inserter(asking_->history));
+    }
+    auto context = builder.finish(asking_->header.message_count);
+    if (!context) co_return context.error();
+    context_ = std::move(*context);
+    asking_->header.context_from = context_.from;
+    co_return std::nullopt;
+}
+
+const std::string& TurnQuestion::system() const {
+    return asking_->header.system.empty() ? settings_.default_system : asking_->header.system;
+}
+
+// -- asking ----------------------------------------------------------------------------------------------------------
+
+bool TurnQuestion::changes_after(models::FailureKind refusal) {
+    if (!asking_) return false;
+    if (refusal == models::FailureKind::rejected) return std::exchange(use_prefill_, false);
+    return refusal == models::FailureKind::context_too_long && !std::exchange(has_tried_less_, true) &&
+           choose_less_context();
+}
+
+bool TurnQuestion::choose_less_context() {
+    if (context_.messages.size() <= 1) return false;
+    ContextBudget less = asking_->budget;
+    less.tokens = context_.estimated_tokens / 2;
+    less.known = false;
+    less.previous_from.clear();
+    ContextBuilder builder(system(), context_.messages.back(), std::move(less));
+    for (const StoredMessage& message : asking_->history) {
+        if (!builder.wants_more()) break;
+        builder.offer(message);
+    }
+    context_ = *builder.finish(asking_->header.message_count);
+    return true;
+}
+
+void TurnQuestion::forget() {
+    context_.messages = {};
+    asking_.reset();
+}
+
+models::ModelRequest TurnQuestion::model_request() {
+    models::ModelRequest request{.model = model_.model,
+                                 .system = system(),
+                                 .messages = context_.messages,
+                                 .max_tokens = max_tokens_,
+                                 .temperature = request_.temperature,
+                                 .stop = request_.stop,
+                                 .stream = request_.stream || model_.always_stream};
+    if (before()) add_partial_answer(request);
+    ignored_ = model_.provider->ignored_parameters(request);
+    return request;
+}
+
+void TurnQuestion::add_partial_answer(models::ModelRequest& request) const {
+    std::string partial = before_->content;
+    // Anthropic refuses a beginning that ends with white space.
+    if (use_prefill_) partial.erase(partial.find_last_not_of(" \t\r\n") + 1);
+    request.messages.push_back({.role = chat::Role::assistant, .content = {chat::Text{std::move(partial)}}});
+    if (!use_prefill_)
+        request.messages.push_back(
+            {.role = chat::Role::user, .content = {chat::Text{std::string(continue_instruction)}}});
+}
+
+TurnStart TurnQuestion::take_start(std::uint32_t first_number) {
+    const std::int64_t now_us = parts_.clock.wall_us();
+    message_place_ = base::next_timestamp(asking_->header.last_timestamp, now_us);
+    StoredMessage message;
+    message.role = chat::Role::user;
+    message.content = std::move(request_.message);
+    message.timestamp = message_place_;
+    message.created_at = base::format_timestamp(now_us);
+    message.turn_id = claim_.turn_id;
+    message.metadata = std::move(request_.metadata);
+    TurnStart start{.key = claim_.key,
+                    .message = std::move(message),
+                    .rewrites = taken_up_ ? taken_up_->place : std::string(),
+                    .first_number = first_number,
+                    .idempotency = {},
+                    .model = asking_->header.model,
+                    .system = asking_->header.system,
+                    .context_from = asking_->header.context_from,
+                    .context_window = asking_->header.context_window};
+    if (!request_.once.key.empty())
+        start.idempotency = IdempotencyRecord{
+            .key = request_.once.key,
+            .fingerprint = request_.once.fingerprint,
+            .session_id = claim_.key.session_id,
+            .turn_id = claim_.turn_id,
+            .expires_us =
+                now_us + std::chrono::duration_cast<std::chrono::microseconds>(request_.once.remembered_for).count()};
+    return start;
+}
+
+}  // namespace tertulia::sessions

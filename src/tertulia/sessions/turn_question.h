@@ -1,0 +1,95 @@
+// What a turn asks the model.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tertulia/models/provider.h"
+#include "tertulia/sessions/context.h"
+#include "tertulia/sessions/session_service.h"
+#include "tertulia/sessions/turn_registry.h"
+#include "tertulia/sessions/turn_request.h"
+
+namespace tertulia::sessions {
+
+/// Made from the request and the session once the turn's place has come: which model, with which history, and which
+/// answer is taken up. Writes nothing. Belongs to the turn's task; one worker.
+class TurnQuestion {
+  public:
+    using Problem = std::optional<base::Error>;
+
+    /// `parts`, `settings` and `claim` outlive it.
+    TurnQuestion(const SessionService::Parts& parts, const SessionSettings& settings, const TurnClaim& claim,
+                 TurnRequest request, std::optional<TakenUp> taken_up);
+
+    /// Reads the session, checks `parent`, takes the earlier answer up, and chooses model (waiting for one that still
+    /// loads) and history. A problem ends the turn before its start.
+    async::Task<Problem> prepare(base::Deadline deadline);
+
+    /// What the store is told, with the message; the message is moved out. `first_number`: that of `turn.started`.
+    TurnStart take_start(std::uint32_t first_number);
+    /// As it is asked now.
+    models::ModelRequest model_request();
+    /// May it be asked in another form after this refusal (without the beginning of the answer, or with less history)?
+    /// Then `model_request` gives that form. Nothing of it has been answered by then.
+    bool changes_after(models::FailureKind refusal);
+    /// It has been answered: what was of use for asking alone goes (an answer may take minutes).
+    void forget();
+
+    const TurnRequest& request() const { return request_; }
+    const models::ModelRef& model() const { return model_; }
+    /// Its counts; its messages are gone after `forget`.
+    const Context& context() const { return context_; }
+    const std::vector<std::string>& ignored() const { return ignored_; }
+    /// The answer that is rewritten; null: the turn has a message of its own.
+    const TakenUp* taken_up() const { return taken_up_ ? &*taken_up_ : nullptr; }
+    /// The answer whose text is continued; null: none.
+    const StoredMessage* before() const { return before_ && !before_->content.empty() ? before_.get() : nullptr; }
+    /// The turn that is continued; empty: none.
+    std::string continues() const;
+    /// Of an answer that takes none up: the first place after the message, now.
+    std::string answer_place(std::int64_t now_us) const;
+    /// The messages after `parent`, where there are any.
+    std::optional<std::vector<StoredMessage>> take_missed() { return std::move(missed_); }
+
+  private:
+    // Of use until the model answers.
+    struct Asking {
+        SessionHeader header;
+        std::vector<StoredMessage> history;  // newest first, as far as it was read
+        std::string history_end;             // the place of the oldest message read
+        bool more_history = false;
+        ContextBudget budget;
+    };
+
+    async::Task<Problem> read_session();
+    async::Task<Problem> check_parent();
+    Problem take_up_answer();
+    Problem choose_model();
+    async::Task<Problem> wait_for_model(base::Deadline deadline);
+    async::Task<Problem> choose_context();
+    bool choose_less_context();
+    void add_partial_answer(models::ModelRequest& request) const;
+    const std::string& system() const;
+
+    const SessionService::Parts& parts_;
+    const SessionSettings& settings_;
+    const TurnClaim& claim_;
+    TurnRequest request_;
+    std::optional<TakenUp> taken_up_;
+    std::unique_ptr<Asking> asking_ = std::make_unique<Asking>();
+    std::unique_ptr<StoredMessage> before_;
+    std::optional<std::vector<StoredMessage>> missed_;
+    models::ModelRef model_;
+    std::int64_t max_tokens_ = 0;
+    Context context_;
+    std::vector<std::string> ignored_;
+    std::string message_place_;
+    bool use_prefill_ = false;
+    bool has_tried_less_ = false;
+};
+
+}  // namespace tertulia::sessions
