@@ -63,10 +63,10 @@ class LocalModelTest(ServerCase):
         return server
 
     def test_whole_and_streamed_with_usage_and_memory(self):
-        first = self.assert_answer(self.server.chat("Say hello.", "real", timeout=240, max_tokens=24))
+        first = self.assert_answer(self.server.chat("Say hello.", "real", timeout=240, max_tokens=24, temperature=0))
         self.assertEqual(first["model"], "local/" + NAME)
         self.assertTrue(first["message"].strip())
-        stream = self.server.stream("And now say goodbye.", "real", timeout=240, max_tokens=24)
+        stream = self.server.stream("And now tell me a long story about a river.", "real", timeout=240, max_tokens=24, temperature=0)
         second = stream.finish().json
         self.assertEqual(stream.events[-1].name, "turn.completed", second)
         self.assertGreater(len(stream.named("text.delta")), 3, "it did not stream")
@@ -78,12 +78,12 @@ class LocalModelTest(ServerCase):
         self.assertGreater(inputs[1], inputs[0] + 10, "the second prompt holds the first turn")
         self.assertEqual(
             [m["content"] for m in self.server.history("real")],
-            ["Say hello.", first["message"], "And now say goodbye.", second["message"]],
+            ["Say hello.", first["message"], "And now tell me a long story about a river.", second["message"]],
         )
 
     def test_cut_by_max_tokens(self):
         answer = self.assert_answer(
-            self.server.chat("Tell me a long story about a river.", timeout=240, max_tokens=3)
+            self.server.chat("Tell me a long story about a river.", timeout=240, max_tokens=3, temperature=0)
         )
         self.assertEqual((answer["stop_reason"], answer["usage"]["output_tokens"]), ("max_tokens", 3))
 
