@@ -1,11 +1,10 @@
 """POST .../continue: a new turn makes the same stored message whole."""
 
 import concurrent.futures
-import time
 import unittest
 
 from answers import CUT, STALL, Answer, Usage
-from crash_case import PIECES, SETTLED_SECONDS, SOON, CrashCase
+from crash_case import PIECES, SOON, CrashCase, wait_saved
 from fake_upstream import Held
 from harness import wait_for
 
@@ -237,7 +236,7 @@ class ContinueTest(CrashCase):
             for _ in pieces:
                 self.held.next()
                 self.stream.until("text.delta")
-            time.sleep(SETTLED_SECONDS)
+            wait_saved(self.database, pieces[-1])
             self.crash()
             stored += "".join(pieces)
             user, answer = self.server.history(self.session)

@@ -7,6 +7,7 @@ import unittest
 
 from answers import Answer
 from client import Closed, Stream
+from crash_case import wait_saved
 from fake_upstream import Gate, Held
 from harness import wait_for
 from once_case import OnceCase, attempt, key
@@ -145,7 +146,7 @@ class RestartTest(OnceCase):
         stream = server.stream("x", **body)
         stream.until("text.delta"), stream.until("text.delta")
         turn = stream.events[0].json["turn_id"]
-        time.sleep(0.6)  # thirty intervals of the checkpoints
+        wait_saved(self.database, "text")
         self.again(kill=True)
         stream.close()
         response = self.server.chat("x", **body)
