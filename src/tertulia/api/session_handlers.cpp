@@ -14,7 +14,6 @@
 namespace tertulia::api {
 namespace {
 
-constexpr std::string_view owner = "local";  // until there are accounts
 constexpr std::size_t max_cursor_bytes = 512;
 
 base::Result<sessions::MessageQuery> message_query(const http::Request& request) {
@@ -63,7 +62,7 @@ async::Task<void> SessionHandlers::list(http::Request& request, http::ResponseWr
         co_return;
     }
     const base::Result<sessions::SessionPage> page =
-        co_await sessions_.sessions(std::string(owner), *limit, std::move(after));
+        co_await sessions_.sessions(std::string(sessions::local_owner), *limit, std::move(after));
     if (!page) {
         co_await writer.respond(error_response(page.error(), {.request_id = request.id}));
         co_return;

@@ -9,9 +9,6 @@
 namespace tertulia::api {
 namespace {
 
-constexpr std::string_view owner = "local";  // until there are accounts
-constexpr base::Milliseconds cancel_limit{10'000};
-
 base::Error too_many() {
     return {.code = base::Errc::unavailable,
             .message = "Too much is sent over this socket at once; wait for an answer, or open another one.",
@@ -61,7 +58,7 @@ async::Task<void> SocketSession::take(std::string text) {
 
 async::Task<void> SocketSession::chat(SocketRequest request) {
     sessions::TurnRequest& turn = request.chat.turn;
-    turn.owner = owner;
+    turn.owner = sessions::local_owner;
     turn.request_id = request_id_;
     turn.on_busy = request.chat.on_busy.value_or(defaults_.on_busy);
     const bool is_once = !turn.once.key.empty();
@@ -73,8 +70,9 @@ async::Task<void> SocketSession::chat(SocketRequest request) {
 }
 
 async::Task<void> SocketSession::resume(SocketRequest request) {
-    const sessions::TurnName name{.key = {.owner = std::string(owner), .session_id = request.session_id},
-                                  .turn_id = request.turn_id};
+    const sessions::TurnName name{
+        .key = {.owner = std::string(sessions::local_owner), .session_id = request.session_id},
+        .turn_id = request.turn_id};
     auto reader = co_await sessions_.read(name, request.last_event_id ? request.last_event_id->number : 0);
     if (!reader) co_return co_await send_error(reader.error(), request.request_id);
     own_turns_.insert(name.turn_id);
@@ -84,7 +82,7 @@ async::Task<void> SocketSession::resume(SocketRequest request) {
 async::Task<void> SocketSession::subscribe(SocketRequest request) {
     if (feeds_.contains(request.session_id)) co_return;
     auto feed = std::make_shared<sessions::SessionFeed>(
-        sessions_.feed({.owner = std::string(owner), .session_id = request.session_id}));
+        sessions_.feed({.owner = std::string(sessions::local_owner), .session_id = request.session_id}));
     if (request.last_event_id) {
         const auto found = co_await feed->from(request.last_event_id->turn_id, request.last_event_id->number);
         if (!found) co_return co_await send_error(found.error(), request.request_id);
@@ -103,10 +101,12 @@ void SocketSession::unsubscribe(const std::string& session_id) {
 }
 
 async::Task<void> SocketSession::cancel(SocketRequest request) {
-    const sessions::TurnName name{.key = {.owner = std::string(owner), .session_id = request.session_id},
-                                  .turn_id = request.turn_id};
+    const sessions::TurnName name{
+        .key = {.owner = std::string(sessions::local_owner), .session_id = request.session_id},
+        .turn_id = request.turn_id};
     // Its end is told by its events, to whoever reads them.
-    const auto cancelled = co_await sessions_.cancel(name, base::Deadline(clock_.steady() + cancel_limit));
+    const auto cancelled =
+        co_await sessions_.cancel(name, base::Deadline(clock_.steady() + sessions::SessionService::cancel_limit));
     if (!cancelled) co_await send_error(cancelled.error(), request.request_id);
 }
 

@@ -9,17 +9,7 @@
 namespace tertulia::api {
 namespace {
 
-constexpr std::string_view owner = "local";  // until there are accounts
 constexpr std::size_t max_turn_id_bytes = 64;
-
-base::Error no_such_session() {
-    return {.code = base::Errc::not_found, .message = "There is no session with this id.", .title = "No such session"};
-}
-
-base::Error no_such_turn() {
-    return {
-        .code = base::Errc::not_found, .message = "There is no such turn in this session.", .title = "No such turn"};
-}
 
 // Where the client wants to go on. A query parameter serves those that cannot set a header on their first request.
 base::Result<std::optional<EventId>> last_event_id(const http::Request& request) {
@@ -40,15 +30,16 @@ async::Task<void> respond(http::ResponseWriter& writer, const http::Request& req
 
 base::Result<sessions::SessionKey> session_key(const http::Request& request) {
     const std::string_view id = request.parameter("id");
-    if (!base::is_session_id(id)) return std::unexpected(no_such_session());
-    return sessions::SessionKey{.owner = std::string(owner), .session_id = std::string(id)};
+    if (!base::is_session_id(id)) return std::unexpected(sessions::no_such_session());
+    return sessions::SessionKey{.owner = std::string(sessions::local_owner), .session_id = std::string(id)};
 }
 
 base::Result<sessions::TurnName> turn_name(const http::Request& request) {
     auto key = session_key(request);
     if (!key) return std::unexpected(key.error());
     const std::string_view id = request.parameter("turn");
-    if (id.empty() || id.size() > max_turn_id_bytes || !base::is_session_id(id)) return std::unexpected(no_such_turn());
+    if (id.empty() || id.size() > max_turn_id_bytes || !base::is_session_id(id))
+        return std::unexpected(sessions::no_such_turn());
     return sessions::TurnName{.key = *std::move(key), .turn_id = std::string(id)};
 }
 
@@ -85,7 +76,8 @@ async::Task<void> TurnHandlers::events(http::Request& request, http::ResponseWri
 async::Task<void> TurnHandlers::cancel(http::Request& request, http::ResponseWriter& writer) {
     const auto name = turn_name(request);
     if (!name) co_return co_await respond(writer, request, name.error());
-    const auto reader = co_await sessions_.cancel(*name, base::Deadline(clock_.steady() + cancel_limit));
+    const auto reader =
+        co_await sessions_.cancel(*name, base::Deadline(clock_.steady() + sessions::SessionService::cancel_limit));
     if (!reader) co_return co_await respond(writer, request, reader.error());
     http::Response response = json_response(200, {});
     append_turn(response.body, *reader, request.id);
@@ -99,7 +91,7 @@ async::Task<void> TurnHandlers::session_events(http::Request& request, http::Res
     if (!after) co_return co_await respond(writer, request, after.error());
     const auto exists = co_await sessions_.exists(*key);
     if (!exists) co_return co_await respond(writer, request, exists.error());
-    if (!*exists) co_return co_await respond(writer, request, no_such_session());
+    if (!*exists) co_return co_await respond(writer, request, sessions::no_such_session());
     sessions::SessionFeed feed = sessions_.feed(*key);
     if (*after) {
         const auto found = co_await feed.from((*after)->turn_id, (*after)->number);

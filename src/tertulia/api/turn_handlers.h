@@ -19,9 +19,6 @@ base::Result<sessions::SessionKey> session_key(const http::Request& request);
 /// One per worker.
 class TurnHandlers {
   public:
-    /// How long a cancellation waits for the turn's end.
-    static constexpr base::Milliseconds cancel_limit{10'000};
-
     TurnHandlers(sessions::SessionService& sessions, const base::Clock& clock, base::Milliseconds heartbeat)
         : sessions_(sessions), clock_(clock), heartbeat_(heartbeat) {}
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "tertulia/base/json.h"
 #include "tertulia/http/url.h"
 
 namespace tertulia::app {
@@ -334,34 +335,11 @@ const std::array model_table = {
 
 #undef SLOT
 
+// JSON's strings are TOML's basic strings.
 std::string quoted(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        switch (c) {
-            case '"':
-                out += "\\\"";
-                break;
-            case '\\':
-                out += "\\\\";
-                break;
-            case '\n':
-                out += "\\n";
-                break;
-            case '\r':
-                out += "\\r";
-                break;
-            case '\t':
-                out += "\\t";
-                break;
-            default:
-                if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-                    out += fmt::format("\\u{:04X}", static_cast<unsigned char>(c));
-                } else {
-                    out += c;
-                }
-        }
-    }
-    return out + '"';
+    std::string out;
+    base::append_json_string(out, text);
+    return out;
 }
 
 struct Formatter {

@@ -6,11 +6,6 @@ namespace tertulia::sessions {
 
 namespace {
 
-base::Error no_such_turn() {
-    return {
-        .code = base::Errc::not_found, .message = "There is no such turn in this session.", .title = "No such turn"};
-}
-
 base::Error key_of_another_body() {
     return {.code = base::Errc::invalid_request,
             .message = "This Idempotency-Key was used for another request; choose a new one for a new request.",
@@ -19,6 +14,15 @@ base::Error key_of_another_body() {
 }
 
 }  // namespace
+
+base::Error no_such_session() {
+    return {.code = base::Errc::not_found, .message = "There is no session with this id.", .title = "No such session"};
+}
+
+base::Error no_such_turn() {
+    return {
+        .code = base::Errc::not_found, .message = "There is no such turn in this session.", .title = "No such turn"};
+}
 
 // -- beginning turns -------------------------------------------------------------------------------------------------
 
@@ -184,7 +188,7 @@ async::Task<base::Result<SessionService::History>> SessionService::messages(Sess
     std::string running = parts_.registry.running(key);
     auto page = co_await parts_.store.messages(key, std::move(query));
     if (!page) co_return std::unexpected(page.error());
-    if (!*page) co_return base::fail(base::Errc::not_found, "There is no such session.");
+    if (!*page) co_return std::unexpected(no_such_session());
     co_return History{std::move(**page), std::move(running)};
 }
 
@@ -215,7 +219,7 @@ async::Task<base::Result<void>> SessionService::remove(SessionKey key, base::Dea
     const auto removed = co_await parts_.store.remove(key);
     parts_.logs.forget(key);
     if (!removed) co_return std::unexpected(removed.error());
-    if (!*removed) co_return base::fail(base::Errc::not_found, "There is no such session.");
+    if (!*removed) co_return std::unexpected(no_such_session());
     co_return base::Result<void>{};
 }
 

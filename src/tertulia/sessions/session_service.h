@@ -37,6 +37,9 @@ struct SessionSettings {
     std::size_t answer_bytes = 8u << 20;
 };
 
+base::Error no_such_session();
+base::Error no_such_turn();
+
 /// A turn that was begun, or joined.
 struct BegunTurn {
     TurnReader reader;
@@ -79,6 +82,8 @@ class SessionService {
 
     /// A reader of any turn, running or ended, of what comes after event `after`. `not_found`.
     async::Task<base::Result<TurnReader>> read(TurnName name, std::uint32_t after = 0);
+    /// How long a cancellation is best waited for.
+    static constexpr base::Milliseconds cancel_limit{10'000};
     /// Ends a running or waiting turn, and waits for its end. `not_found`; `conflict`: it has ended otherwise before.
     async::Task<base::Result<TurnReader>> cancel(TurnName name, base::Deadline deadline);
     /// Asks a turn to end, if it runs or waits.

@@ -16,6 +16,9 @@
 
 namespace tertulia::sessions {
 
+/// Who owns every session until there are accounts.
+inline constexpr std::string_view local_owner = "local";
+
 /// A session is found only together with its owner: one user never sees another's data. Value.
 struct SessionKey {
     std::string owner;

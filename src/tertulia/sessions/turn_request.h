@@ -31,7 +31,7 @@ struct OnceKey {
 
 /// One message and how it is to be answered. Checked by whoever makes it: ids are valid, texts are UTF-8. Value.
 struct TurnRequest {
-    std::string owner = "local";
+    std::string owner{local_owner};
     /// Empty: a new session with an id of our own.
     std::string session_id;
     std::string message;
