@@ -53,16 +53,16 @@ class SqliteRunningTurns {
     };
     // A running turn's name is the one that the turn has; a mere value is looked up too.
     using Name = std::shared_ptr<const sessions::TurnName>;
-    static const sessions::TurnName& name_of(const Name& turn) { return *turn; }
-    static const sessions::TurnName& name_of(const sessions::TurnName& turn) { return turn; }
+    static const sessions::TurnName* name_of(const Name& turn) { return turn.get(); }
+    static const sessions::TurnName* name_of(const sessions::TurnName& turn) { return &turn; }
     struct Hash {
         using is_transparent = void;
-        std::size_t operator()(const auto& turn) const { return hash(name_of(turn)); }
+        std::size_t operator()(const auto& turn) const { return hash(*name_of(turn)); }
         static std::size_t hash(const sessions::TurnName& turn);
     };
     struct Equal {
         using is_transparent = void;
-        bool operator()(const auto& a, const auto& b) const { return equal(name_of(a), name_of(b)); }
+        bool operator()(const auto& a, const auto& b) const { return equal(*name_of(a), *name_of(b)); }
         static bool equal(const sessions::TurnName& a, const sessions::TurnName& b) {
             return &a == &b || (a.turn_id == b.turn_id && a.key == b.key);
         }
