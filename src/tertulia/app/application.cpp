@@ -16,7 +16,8 @@ Application::Application(const LoadedConfig& loaded, const telemetry::Log& log, 
       log_(log),
       clock_(clock),
       random_(random),
-      registry_(static_cast<std::size_t>(config_.limits.queue_per_session)),
+      registry_(static_cast<std::size_t>(config_.limits.queue_per_session),
+                static_cast<std::size_t>(config_.limits.turns)),
       logs_({.max_bytes = config_.limits.log_bytes, .keep = config_.limits.keep_log}, clock) {}
 
 Application::~Application() = default;

@@ -58,6 +58,7 @@ struct Config {
     struct Limits {
         std::int64_t body_bytes = 1'048'576;
         std::int64_t connections = 20'000;
+        std::int64_t turns = 20'000;
         std::int64_t queue_per_session = 16;
         base::Milliseconds queue_wait{30'000};
         std::int64_t answer_bytes = 8'388'608;

@@ -34,9 +34,7 @@ base::Result<std::shared_ptr<TurnLog>> TurnLogs::restore(const TurnName& name, c
 base::Result<void> TurnLogs::make_room() {
     while (bytes() >= settings_.max_bytes && !ended_.empty()) drop_oldest();
     if (bytes() < settings_.max_bytes) return {};
-    return std::unexpected(base::Error{.code = base::Errc::unavailable,
-                                       .message = "Too many answers are being given at once; try again in a moment.",
-                                       .retry_after = base::Milliseconds(1000)});
+    return std::unexpected(too_much_at_once());
 }
 
 std::shared_ptr<TurnLog> TurnLogs::find(const TurnName& name) const {

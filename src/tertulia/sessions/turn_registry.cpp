@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tertulia/sessions/turn_result.h"
+
 namespace tertulia::sessions {
 namespace {
 
@@ -34,6 +36,7 @@ std::optional<OnBusy> parse_on_busy(std::string_view text) {
 base::Result<void> TurnRegistry::enter(std::shared_ptr<TurnClaim> claim, OnBusy on_busy) {
     const std::lock_guard lock(mutex_);
     if (closed_) return std::unexpected(closing());
+    if (size_ >= max_turns_) return std::unexpected(too_much_at_once());
     auto& claims = lines_[line_name(claim->key)].claims;
     if (claims.size() > max_waiting_ || (on_busy == OnBusy::reject && !claims.empty())) {
         return std::unexpected(base::Error{.code = base::Errc::conflict,

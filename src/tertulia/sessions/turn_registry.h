@@ -41,11 +41,13 @@ std::optional<OnBusy> parse_on_busy(std::string_view text);
 /// wait. Shared; safe from any thread.
 class TurnRegistry {
   public:
-    explicit TurnRegistry(std::size_t max_waiting) : max_waiting_(max_waiting) {}
+    /// `max_turns`: of all sessions, running and waiting.
+    explicit TurnRegistry(std::size_t max_waiting, std::size_t max_turns = 20'000)
+        : max_waiting_(max_waiting), max_turns_(max_turns) {}
 
     /// Takes a place in the session's order: the last one, or, interrupting, the one after the turn that runs (which is
     /// asked to end as cancelled) and after those that interrupted it before. `conflict` with retry_after: the session
-    /// is busy (reject), or too many wait; `unavailable`: closed.
+    /// is busy (reject), or too many wait in it; `unavailable`: closed, or too many turns in all.
     base::Result<void> enter(std::shared_ptr<TurnClaim> claim, OnBusy on_busy);
     /// Takes the last place, however many wait: for what is not a message.
     base::Result<void> enter_behind_all(std::shared_ptr<TurnClaim> claim);
@@ -73,6 +75,7 @@ class TurnRegistry {
     static void request_stop(const std::shared_ptr<TurnClaim>& claim, TurnState as);
 
     const std::size_t max_waiting_;
+    const std::size_t max_turns_;
     mutable std::mutex mutex_;
     std::unordered_map<std::string, Claims> lines_;
     std::size_t size_ = 0;

@@ -95,6 +95,20 @@ TEST_F(TurnRegistryTest, OnlySoManyWaitWhateverTheyWouldDo) {
     EXPECT_EQ(run_all(), (Order{"a", "b", "c", "d", "deletion"}));
 }
 
+TEST_F(TurnRegistryTest, OfAllSessionsTogetherThereAreOnlySoMany) {
+    TurnRegistry small(16, 2);
+    const auto first = claim("1", "a");
+    EXPECT_TRUE(small.enter(first, OnBusy::queue).has_value());
+    EXPECT_TRUE(small.enter(claim("2", "b"), OnBusy::queue).has_value());
+    const auto refused = small.enter(claim("3", "c"), OnBusy::queue);
+    EXPECT_EQ(refused.error().code, base::Errc::unavailable);
+    EXPECT_TRUE(refused.error().retry_after.has_value());
+    EXPECT_TRUE(small.enter_behind_all(claim("4", "b")).has_value()) << "a deletion is no turn";
+    small.leave(*first);
+    small.leave(*claims["4"]);
+    EXPECT_TRUE(small.enter(claim("5", "c"), OnBusy::queue).has_value());
+}
+
 TEST_F(TurnRegistryTest, AnInterruptionStopsWhatRunsAndGoesBeforeWhatWaits) {
     enter("a");
     enter("b");

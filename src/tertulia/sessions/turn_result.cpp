@@ -15,6 +15,12 @@ base::Error error_of(TurnState state) {
     }
 }
 
+base::Error too_much_at_once() {
+    return {.code = base::Errc::unavailable,
+            .message = "Too many answers are being given at once; try again in a moment.",
+            .retry_after = std::chrono::milliseconds(1000)};
+}
+
 TurnResult stored_result(const TurnName& name, const StoredMessage& answer) {
     const TurnOutcome outcome = answer.outcome.value_or(TurnOutcome{});
     TurnResult result{.state = answer.state,

@@ -46,6 +46,9 @@ struct TurnResult {
 /// Why a turn ended as `state` where nothing more is known: it was asked to, or the store knows no reason.
 base::Error error_of(TurnState state);
 
+/// There is no room for another turn.
+base::Error too_much_at_once();
+
 /// The result of a turn that the store still has.
 TurnResult stored_result(const TurnName& name, const StoredMessage& answer);
 
