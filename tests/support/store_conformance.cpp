@@ -331,6 +331,9 @@ TEST_P(StoreConformance, pages_of_history) {
         {{.limit = 2, .after = at(0), .before = at(5)}, {"1", "2"}, true},
         {{.limit = 4, .after = at(0), .before = at(5)}, {"1", "2", "3", "4"}, false},
         {{.limit = 4, .after = at(4), .before = at(2)}, {}, false},
+        {{.limit = 9, .after = "", .before = "", .max_bytes = 1}, {"0"}, true},
+        {{.limit = 9, .after = at(3), .before = "", .max_bytes = 2}, {"4", "5"}, false},
+        {{.limit = 9, .after = "", .before = at(4), .max_bytes = 2}, {"2", "3"}, false},
     };
     for (const Case& c : cases) {
         const auto page = run(store->messages(key_s, c.query)).value().value();

@@ -163,6 +163,8 @@ struct MessageQuery {
     /// Exclusive places in the order; empty: no bound. With `before` alone the page is the last `limit` before it.
     std::string after;
     std::string before;
+    /// About so many bytes of content (one message at least); the page then has fewer than `limit`.
+    std::int64_t max_bytes = 8 << 20;
 };
 
 /// Oldest first.

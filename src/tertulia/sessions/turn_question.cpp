@@ -14,7 +14,7 @@ constexpr std::int64_t first_page_messages = 64, first_page_bytes = 64 << 10;
 constexpr std::int64_t next_page_messages = 500, next_page_bytes = 1 << 20;
 // The most messages that a refused client is told it has missed; for more it reads the history.
 constexpr std::int64_t most_missed = 200;
-constexpr std::size_t most_missed_bytes = 1 << 20;
+constexpr std::int64_t most_missed_bytes = 1 << 20;
 // What a model is told that takes no beginning of its answer.
 constexpr std::string_view continue_instruction =
     "Your last answer was cut off. Go on exactly where it ends, in the middle of the sentence if need be. Repeat "
@@ -68,16 +68,10 @@ async::Task<TurnQuestion::Problem> TurnQuestion::read_session() {
 
 async::Task<TurnQuestion::Problem> TurnQuestion::check_parent() {
     if (request_.parent.empty() || request_.parent == asking_->header.last_timestamp) co_return std::nullopt;
-    auto page =
-        co_await parts_.store.messages(claim_.key, {.limit = most_missed, .after = request_.parent, .before = {}});
+    auto page = co_await parts_.store.messages(
+        claim_.key, {.limit = most_missed, .after = request_.parent, .before = {}, .max_bytes = most_missed_bytes});
     if (!page) co_return page.error();
     missed_ = *page ? std::move((*page)->messages) : std::vector<StoredMessage>();
-    std::size_t bytes = 0;
-    std::erase_if(*missed_, [&bytes](const StoredMessage& message) {
-        const bool is_too_much = bytes > most_missed_bytes;
-        bytes += message.content.size();
-        return is_too_much;
-    });
     co_return base::Error{.code = base::Errc::conflict,
                           .message = "The session has moved on since 'parent'; read what was missed, and send again."};
 }

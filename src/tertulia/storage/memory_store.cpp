@@ -267,15 +267,18 @@ async::Task<Result<std::optional<sessions::MessagePage>>> MemoryStore::messages(
     auto to = query.before.empty() ? all.end() : lower_bound(all, query.before);
     if (to < from) to = from;
     sessions::MessagePage page;
-    if (std::distance(from, to) > query.limit) {
-        if (query.after.empty() && !query.before.empty()) {
-            from = to - query.limit;
-        } else {
-            to = from + query.limit;
-            page.more = true;
-        }
+    ReadLimit limit(query.limit, query.max_bytes);
+    const auto take = [&](const StoredMessage& message) {
+        page.messages.push_back(message);
+        limit.add(message.content.size());
+    };
+    if (query.after.empty() && !query.before.empty()) {
+        while (from != to && limit.has_room()) take((--to)->message);
+        std::ranges::reverse(page.messages);
+    } else {
+        while (from != to && limit.has_room()) take((from++)->message);
+        page.more = from != to;
     }
-    for (; from != to; ++from) page.messages.push_back(from->message);
     co_return page;
 }
 

@@ -16,8 +16,8 @@ namespace {
 // Every text sorts before this one (UTF-8 has no byte 0xff; as a bound it need not be valid).
 constexpr View after_everything = "\xff";
 
-// Reads rows that come newest first; says whether there are more of them.
-bool read_backwards(SqliteStatement::Rows& rows, ReadLimit limit, std::vector<sessions::StoredMessage>& out) {
+// Reads rows in their order; says whether there are more of them.
+bool read_on(SqliteStatement::Rows& rows, ReadLimit limit, std::vector<sessions::StoredMessage>& out) {
     while (rows.next()) {
         if (!limit.has_room()) return true;
         out.push_back(read_message(rows));
@@ -98,7 +98,7 @@ std::optional<sessions::SessionSnapshot> SqliteReader::open(const sessions::Sess
         result.header = read_header(rows);
     }
     auto rows = newest_.query(View(key.owner), View(key.session_id));
-    result.more = read_backwards(rows, ReadLimit(max_messages, max_bytes), result.newest);
+    result.more = read_on(rows, ReadLimit(max_messages, max_bytes), result.newest);
     // Another program may have added messages without the header's knowledge.
     if (!result.newest.empty() && result.newest.front().timestamp > result.header.last_timestamp)
         result.header.last_timestamp = result.newest.front().timestamp;
@@ -109,7 +109,7 @@ std::vector<sessions::StoredMessage> SqliteReader::older(const sessions::Session
                                                          std::int64_t max_messages, std::int64_t max_bytes) {
     std::vector<sessions::StoredMessage> result;
     auto rows = older_.query(View(key.owner), View(key.session_id), View(before));
-    read_backwards(rows, ReadLimit(max_messages, max_bytes), result);
+    read_on(rows, ReadLimit(max_messages, max_bytes), result);
     return result;
 }
 
@@ -120,16 +120,13 @@ std::optional<sessions::MessagePage> SqliteReader::messages(const sessions::Sess
     sessions::MessagePage page;
     if (query.after.empty() && !query.before.empty()) {
         auto rows = older_.query(View(key.owner), View(key.session_id), View(query.before));
-        while (std::ssize(page.messages) < query.limit && rows.next()) page.messages.push_back(read_message(rows));
+        read_on(rows, ReadLimit(query.limit, query.max_bytes), page.messages);
         std::ranges::reverse(page.messages);
         return page;
     }
     auto rows = forwards_.query(View(key.owner), View(key.session_id), View(query.after),
                                 query.before.empty() ? after_everything : View(query.before), query.limit + 1);
-    while (rows.next()) {
-        page.more = std::ssize(page.messages) == query.limit;
-        if (!page.more) page.messages.push_back(read_message(rows));
-    }
+    page.more = read_on(rows, ReadLimit(query.limit, query.max_bytes), page.messages);
     return page;
 }
 
