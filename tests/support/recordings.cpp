@@ -17,23 +17,6 @@ namespace {
 
 namespace json = boost::json;
 
-std::string decode_base64(std::string_view text) {
-    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string out;
-    unsigned bits = 0;
-    int count = 0;
-    for (const char c : text) {
-        const std::size_t value = alphabet.find(c);
-        if (value == std::string_view::npos) continue;  // padding and line ends
-        bits = (bits << 6 | static_cast<unsigned>(value)) & 0xffffff;
-        count += 6;
-        if (count < 8) continue;
-        count -= 8;
-        out += static_cast<char>(bits >> count & 0xff);
-    }
-    return out;
-}
-
 std::string gunzip(const std::string& bytes) {
     z_stream stream{};
     if (inflateInit2(&stream, 15 + 32) != Z_OK) throw std::runtime_error("inflateInit2");
@@ -97,6 +80,23 @@ std::vector<std::filesystem::path> entries(const std::filesystem::path& folder) 
 }
 
 }  // namespace
+
+std::string decode_base64(std::string_view text) {
+    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string out;
+    unsigned bits = 0;
+    int count = 0;
+    for (const char c : text) {
+        const std::size_t value = alphabet.find(c);
+        if (value == std::string_view::npos) continue;  // padding and line ends
+        bits = (bits << 6 | static_cast<unsigned>(value)) & 0xffffff;
+        count += 6;
+        if (count < 8) continue;
+        count -= 8;
+        out += static_cast<char>(bits >> count & 0xff);
+    }
+    return out;
+}
 
 std::filesystem::path shared_data() {
     const char* given = std::getenv("TERTULIA_TEST_DATA");

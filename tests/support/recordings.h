@@ -46,4 +46,7 @@ std::vector<Recording> load_llama_server();
 
 std::string read_file(const std::filesystem::path& path);
 
+/// RFC 4648; padding, line ends and everything else outside the alphabet is passed over.
+std::string decode_base64(std::string_view text);
+
 }  // namespace tertulia::support
