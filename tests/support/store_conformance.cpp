@@ -164,8 +164,8 @@ TEST_P(StoreConformance, every_member_of_a_message_survives) {
                           chat::Native{R"({"type":"odd","x":[1,2]})", "anthropic-messages"}};
     end.message.state = TurnState::failed;
     end.message.stop_reason = chat::StopReason::tool_use;
-    end.message.usage =
-        chat::Usage{.input = 1, .cache_read = 2, .cache_write = 3, .output = 4, .reasoning = 5, .estimated = true};
+    end.message.usage = chat::Usage{
+        .input = 1, .cache_read = 2, .cache_write = 3, .output = 4, .reasoning = 5, .output_estimated = true};
     end.message.cost_nano = 123'456'789'012;
     ASSERT_TRUE(run(store->end_turn(end)));
     EXPECT_THAT(run(store->messages(key_s, {})).value().value().messages, ElementsAre(start.message, end.message));

@@ -46,10 +46,10 @@ void append_metadata(std::string& out, const std::string& metadata) {
 void append_usage(std::string& out, const chat::Usage& usage) {
     append_integer(out, "{\"input_tokens\":", usage.input);
     append_integer(out, ",\"cache_read_tokens\":", usage.cache_read);
-    append_integer(out, ",\"cache_write_tokens\":", usage.cache_write);
+    append_integer(out, ",\"cache_write_tokens\":", usage.cache_write + usage.cache_write_long);
     append_integer(out, ",\"output_tokens\":", usage.output);
     append_integer(out, ",\"reasoning_tokens\":", usage.reasoning);
-    out += usage.estimated ? ",\"estimated\":true}" : "}";
+    out += usage.estimated() ? ",\"estimated\":true}" : "}";
 }
 
 void append_answer(std::string& out, const sessions::TurnResult& result) {

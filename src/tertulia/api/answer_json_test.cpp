@@ -59,8 +59,8 @@ TEST(AnswerJson, says_that_usage_is_estimated_only_where_it_is) {
     EXPECT_EQ(
         text(append_usage, chat::Usage{}),
         R"({"input_tokens":0,"cache_read_tokens":0,"cache_write_tokens":0,"output_tokens":0,"reasoning_tokens":0})");
-    EXPECT_TRUE(
-        text(append_usage, chat::Usage{.estimated = true}).ends_with(R"("reasoning_tokens":0,"estimated":true})"));
+    EXPECT_TRUE(text(append_usage, chat::Usage{.output_estimated = true})
+                    .ends_with(R"("reasoning_tokens":0,"estimated":true})"));
 }
 
 TEST(AnswerJson, a_user_message_has_its_metadata) {

@@ -38,6 +38,31 @@ class BlockWriter {
         member("json", block.json);
         member("maker", block.maker);
     }
+    void operator()(const Image& block) {
+        begin("image");
+        member("media_type", block.media_type);
+        member("base64", block.base64);
+        member("url", block.url);
+    }
+    void operator()(const Document& block) {
+        begin("document");
+        member("media_type", block.media_type);
+        member("base64", block.base64);
+        member("url", block.url);
+        member("name", block.name);
+    }
+    void operator()(const ToolResult& block) {
+        begin("tool_result");
+        member("call_id", block.call_id);
+        out_ += block.is_error ? R"(,"is_error":true,"content":[)" : R"(,"is_error":false,"content":[)";
+        for (const auto& part : block.content) {
+            if (&part != block.content.data()) out_ += ',';
+            out_ += '{';
+            std::visit(*this, part);
+            out_ += '}';
+        }
+        out_ += ']';
+    }
 
   private:
     void begin(std::string_view type) {
@@ -74,6 +99,33 @@ class BlockReader {
     bool whole_ = true;
 };
 
+void read_blocks(const json::value* list, std::vector<ContentBlock>& into);
+
+Image read_image(BlockReader& reader) {
+    return {.media_type = reader.member("media_type"), .base64 = reader.member("base64"), .url = reader.member("url")};
+}
+
+Document read_document(BlockReader& reader) {
+    return {.media_type = reader.member("media_type"),
+            .base64 = reader.member("base64"),
+            .url = reader.member("url"),
+            .name = reader.member("name")};
+}
+
+ToolResult read_tool_result(const json::object& object, BlockReader& reader) {
+    ToolResult result{.call_id = reader.member("call_id"), .content = {}};
+    if (const json::value* failed = object.if_contains("is_error"); failed && failed->is_bool())
+        result.is_error = failed->get_bool();
+    std::vector<ContentBlock> parts;
+    read_blocks(object.if_contains("content"), parts);
+    for (ContentBlock& part : parts) {
+        if (auto* text = std::get_if<Text>(&part)) result.content.emplace_back(std::move(*text));
+        if (auto* image = std::get_if<Image>(&part)) result.content.emplace_back(std::move(*image));
+        if (auto* document = std::get_if<Document>(&part)) result.content.emplace_back(std::move(*document));
+    }
+    return result;
+}
+
 void read_block(const json::object& object, std::vector<ContentBlock>& into) {
     BlockReader reader(object);
     const std::string type = reader.member("type");
@@ -89,9 +141,22 @@ void read_block(const json::object& object, std::vector<ContentBlock>& into) {
             ToolCall{.id = reader.member("id"), .name = reader.member("name"), .arguments = reader.member("arguments")};
     else if (type == "native")
         block = Native{.json = reader.member("json"), .maker = reader.member("maker")};
+    else if (type == "image")
+        block = read_image(reader);
+    else if (type == "document")
+        block = read_document(reader);
+    else if (type == "tool_result")
+        block = read_tool_result(object, reader);
     else
         return;
     if (reader.whole()) into.push_back(std::move(block));
+}
+
+void read_blocks(const json::value* list, std::vector<ContentBlock>& into) {
+    const json::array* array = list ? list->if_array() : nullptr;
+    if (!array) return;
+    for (const json::value& item : *array)
+        if (const json::object* object = item.if_object()) read_block(*object, into);
 }
 
 }  // namespace
@@ -120,11 +185,7 @@ std::string blocks_to_json(const std::vector<ContentBlock>& blocks) {
 
 std::vector<ContentBlock> blocks_from_json(std::string_view text) {
     std::vector<ContentBlock> blocks;
-    const base::Result<json::value> parsed = base::parse_json(text);
-    const json::array* array = parsed ? parsed->if_array() : nullptr;
-    if (!array) return blocks;
-    for (const json::value& item : *array)
-        if (const json::object* object = item.if_object()) read_block(*object, blocks);
+    if (const base::Result<json::value> parsed = base::parse_json(text)) read_blocks(&*parsed, blocks);
     return blocks;
 }
 

@@ -39,7 +39,38 @@ struct Native {
     bool operator==(const Native&) const = default;
 };
 
-using ContentBlock = std::variant<Text, Thinking, ToolCall, Native>;
+/// A picture: its bytes, or where the provider can fetch it.
+struct Image {
+    /// `image/png`, `image/jpeg`, `image/gif` or `image/webp`; empty where `url` is set.
+    std::string media_type;
+    /// Base64 (RFC 4648, with padding); empty where `url` is set.
+    std::string base64;
+    std::string url;
+    bool operator==(const Image&) const = default;
+};
+
+/// A document, in the same manner.
+struct Document {
+    /// `application/pdf`, `text/plain`, ...; empty where `url` is set.
+    std::string media_type;
+    std::string base64;
+    std::string url;
+    /// What the user calls it; empty: nothing.
+    std::string name;
+    bool operator==(const Document&) const = default;
+};
+
+/// What a tool gave, from the application.
+struct ToolResult {
+    /// The ToolCall's id.
+    std::string call_id;
+    std::vector<std::variant<Text, Image, Document>> content;
+    /// The tool failed; `content` says how.
+    bool is_error = false;
+    bool operator==(const ToolResult&) const = default;
+};
+
+using ContentBlock = std::variant<Text, Thinking, ToolCall, Native, Image, Document, ToolResult>;
 
 /// The text blocks joined with nothing between: the `message` of our API and the `content` column of the store.
 std::string text_of(const std::vector<ContentBlock>& blocks);

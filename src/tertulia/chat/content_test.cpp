@@ -27,6 +27,14 @@ TEST(Content, blocks_come_back_from_the_store_as_they_went) {
         {Thinking{"because", "c2ln", "anthropic-messages"}, Text{"so"}},
         {ToolCall{"call_1", "f", R"({"a": 1.50})"}, ToolCall{"call_2", "g", R"({"cut":"o)"}},
         {Native{R"({"type":"redacted_thinking","data":"x\u0000"})", "anthropic-messages"}, Text{""}},
+        {Image{.media_type = "image/png", .base64 = "aGk=", .url = {}}, Text{"what is it?"}},
+        {Image{.media_type = {}, .base64 = {}, .url = "https://example.org/a.png"}},
+        {Document{.media_type = "application/pdf", .base64 = "JVBERg==", .url = {}, .name = "a \"b\".pdf"}},
+        {ToolResult{.call_id = "call_1",
+                    .content = {Text{"42"}, Image{.media_type = "image/png", .base64 = "aGk=", .url = {}},
+                                Document{.media_type = "text/plain", .base64 = "aGk=", .url = {}, .name = {}}},
+                    .is_error = true},
+         ToolResult{.call_id = "call_2", .content = {}}},
     };
     for (const Blocks& blocks : table) {
         const std::string json = blocks_to_json(blocks);

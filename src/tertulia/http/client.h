@@ -15,6 +15,9 @@
 
 namespace tertulia::http {
 
+/// The title of a `send` error where it did not come to sending anything.
+inline constexpr std::string_view cannot_connect = "Cannot connect";
+
 /// Value.
 struct ClientRequest {
     Url url;

@@ -92,6 +92,7 @@ Task<base::Result<ClientCore::Lease>> ClientCore::acquire(const Url& url, base::
     if (connected) co_return lease;
     base::Error error = std::move(connected.error());
     if (flight.stopped) co_return stopped();
+    error.title = cannot_connect;
     if (error.code == Errc::timed_out)
         error.message = fmt::format("{} could not be connected to in time: {}", url.authority(), error.message);
     else if (error.code == Errc::upstream_unavailable)

@@ -14,6 +14,7 @@
 #include "tertulia/base/error.h"
 #include "tertulia/chat/answer_events.h"
 #include "tertulia/chat/message.h"
+#include "tertulia/chat/tool.h"
 
 namespace tertulia::models {
 
@@ -23,9 +24,16 @@ struct ModelRequest {
     std::string model;
     /// Empty: none.
     std::string system;
-    /// Oldest first. Roles alternate and begin with the user; the last one is the user's, or the beginning of the answer
-    /// itself where the provider takes that.
+    /// Oldest first. Roles alternate and begin with the user; the last one is the user's, or the beginning of the
+    /// answer itself where the provider takes that.
     std::vector<chat::Message> messages;
+    /// How many of the first messages stay the same in the session's next requests: a provider's prompt cache may end
+    /// behind the last of them. 0: none that is known.
+    std::size_t stable_messages = 0;
+    std::vector<chat::Tool> tools;
+    std::optional<chat::ToolChoice> tool_choice;
+    /// The same for all requests of one session, and for no others': where a provider keeps its caches. Empty: none.
+    std::string cache_key;
     std::int64_t max_tokens = 0;
     std::optional<double> temperature;
     std::vector<std::string> stop;
@@ -34,12 +42,15 @@ struct ModelRequest {
 };
 
 /// Why an attempt failed, finer than the Errc that the client sees: what a retry policy must know.
-enum class FailureKind {
-    rejected,          ///< 4xx: the same request will be refused again
+enum class FailureKind : std::uint8_t {
+    rejected,          ///< 4xx: the same request will be refused again, by others too
+    denied,            ///< 401, 403, 404: not by this key, not this model
     context_too_long,  ///< 4xx: the prompt does not fit the model's window; less may fit
     quota,             ///< 429 that no waiting heals
-    overloaded,        ///< 408, 409, 429, 5xx, an in-band error: later may work
-    broken,            ///< cut off, reset, no connection, or not what the protocol says
+    overloaded,        ///< 408, 409, 429, 500, 502 to 504, 520 to 524, 529, an in-band error: later may work
+    failed,            ///< other 5xx: nothing says that later would work
+    unreachable,       ///< no such host, refused, no TLS
+    broken,            ///< cut off, reset, or not what the protocol says
     timed_out,         ///< silent past a deadline
     stopped,           ///< we asked for the end (stop_token)
 };
@@ -79,8 +90,8 @@ class Provider {
     virtual async::Task<Attempt<std::unique_ptr<AnswerStream>>> open(const ModelRequest& request, std::stop_token stop,
                                                                      base::Deadline deadline) = 0;
 
-    /// May the last message be the assistant's, as the beginning of the answer? (It may still be refused: what a vendor's
-    /// newest models take changes.)
+    /// May the last message be the assistant's, as the beginning of the answer? (It may still be refused: what a
+    /// vendor's newest models take changes.)
     virtual bool takes_prefill(std::string_view model) const = 0;
 
     /// The request's parameters that this provider's API does not take and that are left out ("temperature").

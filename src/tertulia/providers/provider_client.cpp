@@ -25,13 +25,15 @@ constexpr std::chrono::milliseconds drain_limit{50};
 Failure to_failure(base::Error error, const base::Secret& key, const std::stop_token& stop) {
     error.message = quotable(error.message, key);
     if (stop.stop_requested()) return {FailureKind::stopped, {.code = Errc::unavailable, .message = "stopped"}};
-    if (error.code == Errc::timed_out) return {FailureKind::timed_out, std::move(error)};
+    const bool is_unreachable = error.title == http::cannot_connect;
+    if (error.code == Errc::timed_out)
+        return {is_unreachable ? FailureKind::unreachable : FailureKind::timed_out, std::move(error)};
     if (error.code == Errc::invalid_request) {
         error.code = Errc::upstream_rejected;
         return {FailureKind::rejected, std::move(error)};
     }
     error.code = Errc::upstream_unavailable;
-    return {FailureKind::broken, std::move(error)};
+    return {is_unreachable ? FailureKind::unreachable : FailureKind::broken, std::move(error)};
 }
 
 class HttpAnswerStream : public models::AnswerStream {

@@ -237,7 +237,7 @@ TEST(Providers, stop_ends_a_read_at_once) {
     });
 }
 
-TEST(Providers, nobody_there_is_a_broken_attempt) {
+TEST(Providers, nobody_there_is_unreachable) {
     http::Url nowhere;
     {
         ScriptedServer server({});
@@ -247,7 +247,7 @@ TEST(Providers, nobody_there_is_a_broken_attempt) {
         AnthropicProvider provider(client, base::system_clock(), {.base_url = nowhere});
         const Outcome outcome = co_await read_all(provider, {}, Deadline::after(plenty));
         EXPECT_TRUE(outcome.failure);
-        if (outcome.failure) EXPECT_EQ(outcome.failure->kind, FailureKind::broken);
+        if (outcome.failure) EXPECT_EQ(outcome.failure->kind, FailureKind::unreachable);
         if (outcome.failure) EXPECT_EQ(outcome.failure->error.code, Errc::upstream_unavailable);
     });
 }

@@ -45,15 +45,22 @@ bool says_quota(const ProviderError& error) {
            is_one_of(error.type, {"insufficient_quota", "billing_error"});
 }
 
-bool may_work_later(int status) {
-    return status == 408 || status == 409 || status == 429 || status >= 500;
+FailureKind kind_of(int status) {
+    if (status == 401 || status == 403 || status == 404) return FailureKind::denied;
+    if (status == 408 || status == 409 || status == 429 || status == 500 || (status >= 502 && status <= 504) ||
+        (status >= 520 && status <= 524) || status == 529)
+        return FailureKind::overloaded;
+    return status >= 500 ? FailureKind::failed : FailureKind::rejected;
 }
 
-bool says_rejected(const ProviderError& error) {
-    if (error.status != 0) return error.status < 500 && !may_work_later(error.status);
-    return is_one_of(error.type,
-                     {"invalid_request_error", "authentication_error", "permission_error", "not_found_error"}) ||
-           is_one_of(error.code, {"content_filter", "content_policy_violation"});
+// Of an error that came inside an answer.
+FailureKind kind_of(const ProviderError& error) {
+    if (error.status != 0) return kind_of(error.status);
+    if (is_one_of(error.type, {"authentication_error", "permission_error", "not_found_error"}))
+        return FailureKind::denied;
+    const bool is_refused =
+        error.type == "invalid_request_error" || is_one_of(error.code, {"content_filter", "content_policy_violation"});
+    return is_refused ? FailureKind::rejected : FailureKind::overloaded;
 }
 
 std::string_view hint(int status) {
@@ -82,6 +89,7 @@ Failure make_failure(FailureKind kind, std::string_view where, const ProviderErr
                     {.code = Errc::upstream_rejected,
                      .message = describe("The conversation is too long for the model", where, error, key, hint)}};
         case FailureKind::rejected:
+        case FailureKind::denied:
             return {kind,
                     {.code = Errc::upstream_rejected,
                      .message = describe("The provider refused the request", where, error, key, hint)}};
@@ -167,15 +175,13 @@ Failure read_error(int status, const http::Headers& headers, std::string_view bo
                    std::int64_t wall_us) {
     const ProviderError error = parse_provider_error(headers.get("content-type"), body);
     const std::string where = fmt::format("HTTP {}", status);
-    FailureKind kind = FailureKind::rejected;
+    FailureKind kind = kind_of(status);
     if (status < 400) {
         return broken(fmt::format("The provider answered with an unexpected status ({}). Check its base URL.", where))
             .error();
     } else if (status == 429 && says_quota(error)) {
         kind = FailureKind::quota;
-    } else if (may_work_later(status)) {
-        kind = FailureKind::overloaded;
-    } else if (status == 413 || says_context_too_long(error)) {
+    } else if (status < 500 && kind != FailureKind::overloaded && (status == 413 || says_context_too_long(error))) {
         kind = FailureKind::context_too_long;
     }
     Failure failure = make_failure(kind, where, error, key, hint(status));
@@ -184,13 +190,11 @@ Failure read_error(int status, const http::Headers& headers, std::string_view bo
 }
 
 Failure in_band_failure(const ProviderError& error, const base::Secret& key) {
-    FailureKind kind = FailureKind::overloaded;
+    FailureKind kind = kind_of(error);
     if (says_context_too_long(error))
         kind = FailureKind::context_too_long;
     else if (says_quota(error))
         kind = FailureKind::quota;
-    else if (says_rejected(error))
-        kind = FailureKind::rejected;
     return make_failure(kind, "in its answer", error, key, "");
 }
 

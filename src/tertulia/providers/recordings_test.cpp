@@ -102,7 +102,7 @@ TEST(Recordings, errors_are_told_apart) {
     using models::FailureKind;
     const std::map<std::string, FailureKind> expected = {
         {"anthropic-messages-error-400-effort", FailureKind::rejected},
-        {"anthropic-messages-error-401", FailureKind::rejected},
+        {"anthropic-messages-error-401", FailureKind::denied},
         {"anthropic-messages-error-429", FailureKind::overloaded},
         {"anthropic-messages-error-500", FailureKind::overloaded},
         {"anthropic-messages-error-500b", FailureKind::overloaded},
@@ -112,7 +112,7 @@ TEST(Recordings, errors_are_told_apart) {
         {"openai-chat-error-400-context-length2", FailureKind::context_too_long},
         {"openai-chat-error-400-image-url", FailureKind::rejected},
         {"openai-chat-error-400-unsupported-role", FailureKind::rejected},
-        {"openai-chat-error-404-model", FailureKind::rejected},
+        {"openai-chat-error-404-model", FailureKind::denied},
         {"openai-chat-error-429-tokens", FailureKind::overloaded},
     };
     std::size_t seen = 0;

@@ -33,7 +33,7 @@ TEST_F(SessionServiceTest, ATurnAddsTwoMessagesAndTheNextOneRemembersThem) {
         EXPECT_EQ(first->state, TurnState::completed);
         EXPECT_EQ(first->conversation_length, 2);
         EXPECT_EQ(first->model, "fake/m");
-        EXPECT_TRUE(first->usage.estimated);
+        EXPECT_TRUE(first->usage.estimated());
         const auto second = co_await say("s", "What is my name?");
         EXPECT_EQ(second->message, "3 messages, the last: What is my name?");
         EXPECT_EQ(second->conversation_length, 4);

@@ -62,6 +62,7 @@ struct StoredMessage {
     /// `provider/model`; an assistant's message only.
     std::string model;
     std::optional<chat::StopReason> stop_reason;
+    /// `cache_write` holds both lifetimes.
     std::optional<chat::Usage> usage;
     /// Nano-dollars; nothing where no price is known.
     std::optional<std::int64_t> cost_nano;

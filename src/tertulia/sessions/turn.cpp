@@ -234,7 +234,7 @@ async::Task<void> Turn::store_answer() {
             "answer not stored",
             {{"session", claim_->key.session_id}, {"turn", claim_->turn_id}, {"reason", stored.error().message}});
     }
-    if (outcome && !ended.usage.estimated)
+    if (outcome && !ended.usage.input_estimated)
         parts_.limits.learn(question_.model().name, question_.context().plain_tokens, ended.usage.prompt());
     end(std::move(ended), true);
 }
@@ -289,7 +289,8 @@ TurnResult Turn::result(TurnState state) const {
 }
 
 chat::Usage Turn::usage_of(const chat::Answer& answer, TurnState state) const {
-    chat::Usage usage = usage_.value_or(chat::Usage{.input = question_.context().estimated_tokens, .estimated = true});
+    chat::Usage usage =
+        usage_.value_or(chat::Usage{.input = question_.context().estimated_tokens, .input_estimated = true});
     const bool output_known = usage_ && state == TurnState::completed;
     if (!output_known) {
         // Of an answer that was cut off the provider has told its input at most.
@@ -301,7 +302,7 @@ chat::Usage Turn::usage_of(const chat::Answer& answer, TurnState state) const {
         }
         if (question_.before()) output -= models::estimate_tokens(question_.before()->content);
         usage.output = std::max(usage.output, output);
-        usage.estimated = true;
+        usage.output_estimated = true;
     }
     return usage;
 }
@@ -319,7 +320,7 @@ void Turn::end(TurnResult ended, bool with_usage) {
     parts_.metrics.turn_ended(state, provider, time);
     parts_.metrics.tokens(provider, "input", ended.usage.input);
     parts_.metrics.tokens(provider, "cache_read", ended.usage.cache_read);
-    parts_.metrics.tokens(provider, "cache_write", ended.usage.cache_write);
+    parts_.metrics.tokens(provider, "cache_write", ended.usage.cache_write + ended.usage.cache_write_long);
     parts_.metrics.tokens(provider, "output", ended.usage.output);
     parts_.metrics.tokens(provider, "reasoning", ended.usage.reasoning);
     if (parts_.log.enabled(failed ? telemetry::Level::warn : telemetry::Level::info))

@@ -4,6 +4,21 @@
 #include "tertulia/storage/session_rules.h"
 
 namespace tertulia::storage {
+namespace {
+
+// What usage_estimated says (sqlite_schema.cpp).
+constexpr std::int64_t both_estimated = 1, output_estimated = 2, input_estimated = 3;
+
+bool is_one_of(std::int64_t value, std::int64_t a, std::int64_t b) {
+    return value == a || value == b;
+}
+
+std::int64_t estimated_parts(const chat::Usage& usage) {
+    if (usage.input_estimated) return usage.output_estimated ? both_estimated : input_estimated;
+    return usage.output_estimated ? output_estimated : 0;
+}
+
+}  // namespace
 
 // People and other programs may have written rows too: what is not known is read as its most harmless meaning.
 sessions::StoredMessage read_message(const SqliteStatement::Rows& rows) {
@@ -23,7 +38,8 @@ sessions::StoredMessage read_message(const SqliteStatement::Rows& rows) {
                                     .cache_write = rows.integer(11),
                                     .output = rows.integer(12),
                                     .reasoning = rows.integer(13),
-                                    .estimated = rows.integer(14) != 0};
+                                    .input_estimated = is_one_of(rows.integer(14), both_estimated, input_estimated),
+                                    .output_estimated = is_one_of(rows.integer(14), both_estimated, output_estimated)};
     message.cost_nano = rows.optional_integer(15);
     message.metadata = rows.text(16);
     return message;
@@ -50,7 +66,7 @@ void write_message(SqliteStatement& statement, const sessions::SessionKey& key, 
                   std::string_view(message.turn_id), sessions::to_string(message.state), TextOrNull{message.model},
                   TextOrNull{stop}, count(&chat::Usage::input), count(&chat::Usage::cache_read),
                   count(&chat::Usage::cache_write), count(&chat::Usage::output), count(&chat::Usage::reasoning),
-                  message.usage ? Number(message.usage->estimated ? 1 : 0) : Number(), message.cost_nano,
+                  message.usage ? Number(estimated_parts(*message.usage)) : Number(), message.cost_nano,
                   TextOrNull{message.metadata}, BytesOrNull{message.events}, TextOrNull{outcome});
 }
 

@@ -35,7 +35,7 @@ CREATE TABLE messages (
     cache_write_tokens INTEGER,
     output_tokens INTEGER,
     reasoning_tokens INTEGER,
-    usage_estimated INTEGER,        -- 1: our own count
+    usage_estimated INTEGER,        -- our own count: 1 of all, 2 of what came out, 3 of what went in
     cost_nano INTEGER,              -- billionths of a dollar
     metadata TEXT                   -- the client's JSON object
 );
