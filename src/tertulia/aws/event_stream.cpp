@@ -1,10 +1,11 @@
 #include "tertulia/aws/event_stream.h"
 
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <optional>
+
+#include "tertulia/aws/crc32.h"
 
 namespace tertulia::aws {
 namespace {
@@ -22,10 +23,6 @@ std::uint32_t read_u32(std::string_view bytes, std::size_t at) {
     std::uint32_t value = 0;
     for (std::size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
     return value;
-}
-
-std::uint32_t add_to_crc(std::uint32_t crc, std::string_view bytes) {
-    return static_cast<std::uint32_t>(crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
 /// Takes header after header off the front of a message's headers.
@@ -92,12 +89,24 @@ class HeaderReader {
 };
 
 std::string_view* find_field(EventStreamMessage& message, std::string_view name) {
-    if (name == ":message-type") return &message.message_type;
-    if (name == ":event-type") return &message.event_type;
-    if (name == ":content-type") return &message.content_type;
-    if (name == ":exception-type") return &message.exception_type;
-    if (name == ":error-code") return &message.error_code;
-    if (name == ":error-message") return &message.error_message;
+    switch (name.size()) {
+        case 11:
+            if (name == ":event-type") return &message.event_type;
+            if (name == ":error-code") return &message.error_code;
+            break;
+        case 13:
+            if (name == ":message-type") return &message.message_type;
+            if (name == ":content-type") return &message.content_type;
+            break;
+        case 14:
+            if (name == ":error-message") return &message.error_message;
+            break;
+        case 15:
+            if (name == ":exception-type") return &message.exception_type;
+            break;
+        default:
+            break;
+    }
     return nullptr;
 }
 
@@ -106,7 +115,7 @@ bool read_headers(std::string_view bytes, EventStreamMessage& message) {
     while (!reader.at_end()) {
         const std::optional<HeaderReader::Header> header = reader.next();
         if (!header) return false;
-        std::string_view* field = header->name.front() == ':' ? find_field(message, header->name) : nullptr;
+        std::string_view* field = find_field(message, header->name);
         if (!field) continue;
         if (!header->is_text) return false;
         *field = header->value;
@@ -149,7 +158,7 @@ bool EventStreamParser::keep_until(std::size_t size, std::string_view& bytes) {
 }
 
 bool EventStreamParser::read_prelude(std::string_view frame) {
-    crc_ = add_to_crc(0, frame.substr(0, crc_at));
+    crc_ = add_to_crc32(0, frame.substr(0, crc_at));
     const std::uint32_t total = read_u32(frame, 0), headers = read_u32(frame, 4);
     if (read_u32(frame, crc_at) != crc_) {
         fail("the checksum of a length is wrong");
@@ -168,7 +177,7 @@ bool EventStreamParser::read_prelude(std::string_view frame) {
 EventStreamParser::Step EventStreamParser::read_frame(std::string_view frame, EventStreamMessage& message) {
     const std::size_t end = frame.size() - crc_size;
     total_ = 0;
-    if (add_to_crc(crc_, frame.substr(crc_at, end - crc_at)) != read_u32(frame, end))
+    if (add_to_crc32(crc_, frame.substr(crc_at, end - crc_at)) != read_u32(frame, end))
         return fail("the checksum of a message is wrong");
     message = {.payload = frame.substr(prelude_size + headers_, end - prelude_size - headers_)};
     if (!read_headers(frame.substr(prelude_size, headers_), message)) return fail("a message's header is malformed");

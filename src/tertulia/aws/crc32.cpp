@@ -1,0 +1,121 @@
+#include "tertulia/aws/crc32.h"
+
+#include <zlib.h>
+
+#include <cstddef>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include <array>
+#endif
+
+namespace tertulia::aws {
+namespace {
+
+std::uint32_t add_by_zlib(std::uint32_t crc, std::string_view bytes) {
+    return static_cast<std::uint32_t>(crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
+
+#if defined(__x86_64__)
+
+// V. Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ Instruction" (Intel, 2009), with bits
+// reflected. 16 bytes that stand n bits before the end count as much as their product with x^n mod P, which is short
+// enough to be added to 16 bytes further on.
+
+constexpr std::size_t block = 16;
+constexpr std::size_t lanes = 4;
+
+// x^n mod P, one bit to the left: the product of two reflected numbers is reflected one bit too far to the right.
+consteval std::int64_t power(int n) {
+    std::uint32_t value = 0x80000000;
+    for (int i = 0; i < n; ++i) value = value >> 1 ^ (value & 1 ? 0xedb88320 : 0);
+    return static_cast<std::int64_t>(value) << 1;
+}
+
+constexpr std::int64_t polynomial = 0x1db710641;  // P itself,
+constexpr std::int64_t reciprocal = 0x1f7011641;  // and x^64 / P
+
+// At 16 - n: byte i comes from i - n; at 16 + n: from i + n. What comes from outside is 0.
+constexpr std::array<std::uint8_t, 3 * block> shifts = [] {
+    std::array<std::uint8_t, 3 * block> table{};
+    table.fill(0x80);
+    for (std::size_t i = 0; i < block; ++i) table[block + i] = static_cast<std::uint8_t>(i);
+    return table;
+}();
+
+#define TERTULIA_CLMUL [[gnu::target("pclmul,sse4.1")]]
+
+TERTULIA_CLMUL inline __m128i load(const void* at) {
+    return _mm_loadu_si128(static_cast<const __m128i*>(at));
+}
+
+// Moves a block's weight on by the distance of `powers`.
+TERTULIA_CLMUL inline __m128i fold(__m128i value, __m128i powers) {
+    return _mm_xor_si128(_mm_clmulepi64_si128(value, powers, 0x00), _mm_clmulepi64_si128(value, powers, 0x11));
+}
+
+TERTULIA_CLMUL inline std::uint32_t reduce(__m128i value) {
+    const __m128i low_word = _mm_set_epi32(0, 0, 0, -1);
+    value =
+        _mm_xor_si128(_mm_clmulepi64_si128(value, _mm_set_epi64x(0, power(128 - 32)), 0x00), _mm_srli_si128(value, 8));
+    value = _mm_xor_si128(_mm_clmulepi64_si128(_mm_and_si128(value, low_word), _mm_set_epi64x(0, power(64)), 0x00),
+                          _mm_srli_si128(value, 4));
+    __m128i quotient = _mm_clmulepi64_si128(_mm_and_si128(value, low_word), _mm_set_epi64x(0, reciprocal), 0x00);
+    quotient = _mm_clmulepi64_si128(_mm_and_si128(quotient, low_word), _mm_set_epi64x(0, polynomial), 0x00);
+    return static_cast<std::uint32_t>(_mm_extract_epi32(_mm_xor_si128(value, quotient), 1));
+}
+
+// Of 16 bytes at least. Zeros in front change nothing once the checksum so far is added to the first four bytes: so the
+// odd bytes come first, as the end of a block, and all others are whole blocks.
+TERTULIA_CLMUL std::uint32_t add_by_multiplying(std::uint32_t crc, std::string_view bytes) {
+    const __m128i next_block = _mm_set_epi64x(power(128 - 32), power(128 + 32));
+    const std::size_t odd = (bytes.size() - 1) % block + 1;
+    const __m128i to_end = load(shifts.data() + odd), beyond = load(shifts.data() + block + odd);
+    const __m128i before = _mm_cvtsi32_si128(static_cast<int>(~crc));
+
+    const char* at = bytes.data();
+    const char* const end = at + bytes.size();
+    __m128i sum = _mm_shuffle_epi8(_mm_xor_si128(load(at), before), to_end);
+    at += odd;
+    if (at < end) {  // where the first block has less than four bytes, the checksum reaches into the second
+        sum = _mm_xor_si128(fold(sum, next_block), _mm_xor_si128(load(at), _mm_shuffle_epi8(before, beyond)));
+        at += block;
+    }
+    for (; static_cast<std::size_t>(end - at) / block % lanes != lanes - 1 && at < end; at += block)
+        sum = _mm_xor_si128(fold(sum, next_block), load(at));
+    if (at < end) {
+        const __m128i next_group = _mm_set_epi64x(power(lanes * 128 - 32), power(lanes * 128 + 32));
+        __m128i second = load(at), third = load(at + block), fourth = load(at + 2 * block);
+        for (at += 3 * block; at < end; at += lanes * block) {
+            sum = _mm_xor_si128(fold(sum, next_group), load(at));
+            second = _mm_xor_si128(fold(second, next_group), load(at + block));
+            third = _mm_xor_si128(fold(third, next_group), load(at + 2 * block));
+            fourth = _mm_xor_si128(fold(fourth, next_group), load(at + 3 * block));
+        }
+        sum = _mm_xor_si128(fold(sum, next_block), second);
+        sum = _mm_xor_si128(fold(sum, next_block), third);
+        sum = _mm_xor_si128(fold(sum, next_block), fourth);
+    }
+    return ~reduce(sum);
+}
+
+#undef TERTULIA_CLMUL
+
+bool can_multiply() {
+    static const bool can = __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
+    return can;
+}
+
+#endif
+
+}  // namespace
+
+std::uint32_t add_to_crc32(std::uint32_t crc, std::string_view bytes) {
+#if defined(__x86_64__)
+    if (bytes.size() >= block && can_multiply()) return add_by_multiplying(crc, bytes);
+#endif
+    return add_by_zlib(crc, bytes);
+}
+
+}  // namespace tertulia::aws
