@@ -2,9 +2,11 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 
 #include <array>
+#include <new>
 
 namespace tertulia::base {
 namespace {
@@ -18,9 +20,24 @@ std::array<unsigned char, SHA256_DIGEST_LENGTH> sha256(std::string_view bytes) {
 }  // namespace
 
 std::string sha256_hex(std::string_view bytes) {
+    const auto digest = sha256(bytes);
+    return to_hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view bytes) {
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
+    if (!HMAC(EVP_sha256(), key.data(), int(key.size()), reinterpret_cast<const unsigned char*>(bytes.data()),
+              bytes.size(), digest.data(), nullptr))
+        throw std::bad_alloc();
+    return {digest.begin(), digest.end()};
+}
+
+std::string to_hex(std::string_view bytes) {
     constexpr std::string_view digits = "0123456789abcdef";
     std::string text;
-    for (const unsigned char byte : sha256(bytes)) {
+    text.reserve(bytes.size() * 2);
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
         text += digits[byte >> 4];
         text += digits[byte & 15];
     }

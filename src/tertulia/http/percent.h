@@ -11,4 +11,7 @@ namespace tertulia::http {
 /// `plus_is_space`: as forms and queries write it.
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
 
+/// `text` with everything encoded but the unreserved characters (letters, digits, `-._~`) and those of `keep`.
+std::string percent_encode(std::string_view text, std::string_view keep = {});
+
 }  // namespace tertulia::http
