@@ -1,0 +1,13 @@
+// Base64 (RFC 4648 section 4).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tertulia::base {
+
+/// The bytes that `text` stands for; nothing where it is not base64 with its padding (line ends are none either).
+std::optional<std::string> decode_base64(std::string_view text);
+
+}  // namespace tertulia::base
