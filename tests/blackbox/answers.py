@@ -43,6 +43,9 @@ class Pause:
     seconds: float
 
 
+CONTENT = (str, Thinking, Refusal, Tool)
+
+
 class Mark:
     """A step that is no content."""
 

@@ -3,6 +3,7 @@
 import json
 
 from answers import NEXT_BLOCK, Refusal, Thinking, Tool
+from bedrock_dialect import Converse
 
 
 def compact(value):
@@ -18,7 +19,13 @@ def event(data, name=None):
 class OpenAi:
     """Chat Completions."""
 
-    path = "/v1/chat/completions"
+    name = "openai"
+    content_type = "text/event-stream"
+    ping = b": ping\n\n"
+
+    @staticmethod
+    def serves(path):
+        return path == "/v1/chat/completions"
 
     def __init__(self, model, answer, words):
         self.model, self.answer, self.used = model, answer, self.usage(answer.reported(words))
@@ -109,7 +116,13 @@ class OpenAi:
 class Anthropic:
     """Messages."""
 
-    path = "/v1/messages"
+    name = "anthropic"
+    content_type = "text/event-stream"
+    ping = b'event: ping\ndata: {"type": "ping"}\n\n'
+
+    @staticmethod
+    def serves(path):
+        return path == "/v1/messages"
 
     def __init__(self, model, answer, words):
         self.model, self.answer, self.used = model, answer, self.usage(answer.reported(words))
@@ -214,4 +227,4 @@ class Anthropic:
         return whole | ({"usage": self.used} if self.used else {})
 
 
-DIALECTS = (OpenAi, Anthropic)
+DIALECTS = (OpenAi, Anthropic, Converse)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""A scripted AI provider on loopback: OpenAI Chat Completions and Anthropic Messages, streaming and whole.
+"""A scripted AI provider on loopback: OpenAI Chat Completions, Anthropic Messages and Bedrock Converse, streaming and whole.
 
 In a test:   upstream = FakeUpstream(); upstream.script("some-model", Answer("Hi")); ...; upstream.close()
 By hand:     fake_upstream.py [--port N]     every model answers an echo of the last user message
 
 Answers are scripted per model id; each request takes the next one, the last one stays. A model without a script
-echoes. Base URLs: `url` for Anthropic, `url + "/v1"` for OpenAI. `requests` is the log.
+echoes. Base URLs: `url` for Anthropic and Bedrock, `url + "/v1"` for OpenAI. `requests` is the log.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import threading
 import time
 import zlib
 
-from answers import CUT, END, RESET, STALL, Answer, Pause, Raw
+from answers import CONTENT, CUT, END, RESET, STALL, Answer, Pause, Raw
 from dialects import DIALECTS, compact
 from upstream_request import Request
 
@@ -187,18 +187,18 @@ class Peer:
     async def play(self, request, answer):
         for item in answer.before:
             await self.step(item)
-        dialect = next((d for d in DIALECTS if request.path == d.path), None)
+        dialect = next((d for d in DIALECTS if d.serves(request.path)), None)
         if dialect is None:
             answer, dialect = Answer(status=404, body={"error": {"message": "no such path"}}), DIALECTS[0]
         words = sum(len(text.split()) for _, text in request.messages)
         wire = dialect(request.model, answer, words)
-        shape = answer.shape or ("sse" if request.body.get("stream") else "json")
+        shape = answer.shape or ("sse" if request.streamed else "json")
         if answer.body is not None or shape == "json":
-            await self.play_whole(answer, wire)
+            await self.play_whole(answer, wire, request)
         else:
-            await self.play_stream(answer, wire)
+            await self.play_stream(answer, wire, request)
 
-    async def play_whole(self, answer, wire):
+    async def play_whole(self, answer, wire, request):
         body = answer.body
         for item in answer.items if body is None else ():
             if item in (CUT, RESET, END):
@@ -212,9 +212,11 @@ class Peer:
         body = wire.whole() if body is None else body
         data = body if isinstance(body, bytes) else (body if isinstance(body, str) else compact(body)).encode()
         data = zlib.compress(data, wbits=31) if answer.gzip else data
+        if answer.body is None:
+            request.sent += [(time.monotonic(), item) for item in answer.items if isinstance(item, CONTENT)]
         await self.send(head(answer, answer.content_type or "application/json", len(data)) + data)
 
-    async def play_stream(self, answer, wire):
+    async def play_stream(self, answer, wire, request):
         packer = zlib.compressobj(wbits=31) if answer.gzip else None
 
         async def piece(data, last=False):
@@ -223,7 +225,7 @@ class Peer:
             if data:
                 await self.send(data if answer.framing == "close" else b"%x\r\n%s\r\n" % (len(data), data))
 
-        await self.send(head(answer, answer.content_type or "text/event-stream"))
+        await self.send(head(answer, answer.content_type or wire.content_type))
         await piece(b"" if answer.bare else wire.opening())
         for item in answer.items:
             if item is END:
@@ -232,6 +234,7 @@ class Peer:
                 await piece(item.data)
             elif not await self.step(item):
                 await piece(wire.item(item))
+                request.sent.append((time.monotonic(), item))
         else:
             await piece(b"" if answer.bare else wire.closing(), last=True)
         if answer.framing == "close":

@@ -50,7 +50,7 @@ def prepare_child():
 
 def environment(extra=None):
     """The caller's environment without what would configure the server, plus `extra` (None removes)."""
-    ours = ("TERTULIA_", "OPENAI_", "ANTHROPIC_")
+    ours = ("TERTULIA_", "OPENAI_", "ANTHROPIC_", "AWS_")
     env = {k: v for k, v in os.environ.items() if not k.startswith(ours)} | (extra or {})
     return {k: v for k, v in env.items() if v is not None}
 

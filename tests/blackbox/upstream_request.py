@@ -1,6 +1,8 @@
 """A request that the fake upstream got."""
 
 import dataclasses
+import re
+import urllib.parse
 
 
 @dataclasses.dataclass
@@ -16,10 +18,31 @@ class Request:
     answered: bool = False  # played to the end of its script
     peer_gone: bool = False  # the peer closed before that
     gone_at: float | None = None  # and when (time.monotonic())
+    sent: list = dataclasses.field(default_factory=list)  # [(time, item)]: the content that went out
+    usage: object = None  # the Usage that the provider bills for its prompt and announces for its answer, if it does
 
     @property
     def model(self):
-        return self.body.get("model")
+        named = re.fullmatch(r"/model/([^/]+)/[a-z-]+", self.path)  # Bedrock
+        return urllib.parse.unquote(named[1]) if named else self.body.get("model")
+
+    @property
+    def streamed(self):
+        return self.path.endswith("-stream") or bool(self.body.get("stream"))
+
+    @property
+    def text(self):
+        """The answer's text that went out."""
+        return "".join(item for _, item in self.sent if isinstance(item, str))
+
+    @property
+    def billed(self):
+        """The Usage that the provider bills: its prompt, and the answer as far as it went out. None: nothing."""
+        if self.usage is None:
+            return None
+        return dataclasses.replace(
+            self.usage, output=sum(bool(item.strip()) for _, item in self.sent if isinstance(item, str))
+        )
 
     @property
     def messages(self):

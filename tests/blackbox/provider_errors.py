@@ -1,0 +1,57 @@
+"""How each provider says that it fails: statuses with their bodies, errors inside a stream, chunks that are none."""
+
+import eventstream
+from answers import Answer, Raw
+from dialects import event
+
+KINDS = {  # status: Anthropic's type, OpenAI's type, Bedrock's exception
+    400: ("invalid_request_error", "invalid_request_error", "ValidationException"),
+    401: ("authentication_error", "invalid_request_error", "UnrecognizedClientException"),
+    403: ("permission_error", "invalid_request_error", "AccessDeniedException"),
+    404: ("not_found_error", "invalid_request_error", "ResourceNotFoundException"),
+    408: ("timeout_error", "timeout", "ModelTimeoutException"),
+    429: ("rate_limit_error", "requests", "ThrottlingException"),
+    500: ("api_error", "server_error", "InternalServerException"),
+    503: ("overloaded_error", "server_error", "ServiceUnavailableException"),
+    529: ("overloaded_error", "server_error", "ServiceUnavailableException"),
+}
+
+
+def refused(dialect, status, message, code=None, headers=None):
+    """An answer with this status and the dialect's own error body."""
+    anthropic, openai, bedrock = KINDS.get(status, KINDS[500 if status >= 500 else 400])
+    body = {
+        "anthropic": {"type": "error", "error": {"type": anthropic, "message": message}},
+        "openai": {"error": {"message": message, "type": openai, "param": None, "code": code}},
+        "bedrock": {"message": message},
+    }[dialect]
+    named = {"x-amzn-errortype": bedrock + ":http://internal.amazon.com/coral/"} if dialect == "bedrock" else {}
+    return Answer(status=status, body=body, headers=named | (headers or {}))
+
+
+def in_band(dialect):
+    """An error after HTTP 200."""
+    if dialect == "openai":
+        return Raw(event({"error": {"message": "The server is overloaded", "type": "server_error", "code": None}}))
+    if dialect == "anthropic":
+        return Raw(event({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, "error"))
+    return Raw(eventstream.message("exception", "serviceUnavailableException", {"message": "Try again."}))
+
+
+def malformed(dialect):
+    """A chunk that is not what the protocol says."""
+    if dialect == "openai":
+        return Raw(b'data: {"id":"chatcmpl-1","choices":[{"index":0,"delta":{"content":\n\n')
+    if dialect == "anthropic":
+        return Raw(b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type"\n\n')
+    delta = {"contentBlockIndex": 0, "delta": {"text": " wrong"}}
+    return Raw(eventstream.with_wrong_crc(eventstream.message("event", "contentBlockDelta", delta)))
+
+
+TOO_LONG = {
+    "openai": "This model's maximum context length is 128000 tokens. However, your messages resulted in 210000 tokens.",
+    "anthropic": "prompt is too long: 210000 tokens > 200000 maximum",
+    "bedrock": "Input is too long for requested model.",
+}
+FILTERED = {"openai": "content_filter", "anthropic": "refusal", "bedrock": "content_filtered"}
+LENGTH = {"openai": "length", "anthropic": "max_tokens", "bedrock": "max_tokens"}
