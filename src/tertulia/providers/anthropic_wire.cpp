@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tertulia/base/json.h"
+#include "tertulia/providers/anthropic_body.h"
 #include "tertulia/providers/json_reading.h"
 #include "tertulia/providers/provider_error_json.h"
 
@@ -29,6 +30,35 @@ std::uint32_t index_of(const dom::object& event) {
 }
 
 }  // namespace
+
+bool anthropic_takes_temperature(std::string_view api_version) {
+    return api_version < anthropic_version_2026;
+}
+
+std::string build_anthropic_body(const models::ModelRequest& request, std::string_view api_version) {
+    std::string out = R"({"model":)";
+    base::append_json_string(out, request.model);
+    out += ',';
+    append_anthropic_members(out, request,
+                             {.maker = anthropic_kind, .takes_temperature = anthropic_takes_temperature(api_version)});
+    if (request.stream) out += R"(,"stream":true)";
+    return out += '}';
+}
+
+http::Headers anthropic_headers(const base::Secret& key, std::string_view api_version) {
+    http::Headers headers;
+    headers.add("content-type", "application/json");
+    headers.add("accept", "application/json, text/event-stream");
+    headers.add("accept-encoding", "gzip");
+    headers.add("anthropic-version", std::string(api_version));
+    if (!key.empty()) {
+        if (api_version < anthropic_version_2026)
+            headers.add("x-api-key", key.reveal());
+        else
+            headers.add("authorization", "Bearer " + key.reveal());
+    }
+    return headers;
+}
 
 Attempt<void> AnthropicReader::read_event(const dom::element& event, AnswerEvents& into) {
     const dom::object object = event;
@@ -179,15 +209,20 @@ void AnthropicReader::read_usage(const dom::element& holder, AnswerEvents& into)
     take(*usage, "input_tokens", counts_.input);
     take(*usage, "cache_read_input_tokens", counts_.cache_read);
     take(*usage, "cache_creation_input_tokens", counts_.cache_write);
+    if (const auto lifetimes = object_in(*usage, "cache_creation"))
+        take(*lifetimes, "ephemeral_1h_input_tokens", counts_.cache_write_long);
     take(*usage, "output_tokens", counts_.output);
     if (const auto details = object_in(*usage, "output_tokens_details"))
         take(*details, "thinking_tokens", counts_.thinking);
     if (!counts_.input && !counts_.output) return;
     const std::int64_t output = counts_.output.value_or(0);
     const std::int64_t thinking = std::min(counts_.thinking.value_or(0), output);
+    const std::int64_t written = counts_.cache_write.value_or(0);
+    const std::int64_t written_long = std::min(counts_.cache_write_long.value_or(0), written);
     into.usage = chat::Usage{.input = counts_.input.value_or(0),
                              .cache_read = counts_.cache_read.value_or(0),
-                             .cache_write = counts_.cache_write.value_or(0),
+                             .cache_write = written - written_long,
+                             .cache_write_long = written_long,
                              .output = output - thinking,
                              .reasoning = thinking};
 }

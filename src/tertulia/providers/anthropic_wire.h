@@ -27,8 +27,9 @@ inline constexpr std::string_view anthropic_version_2026 = "2026-10-21";
 bool anthropic_takes_temperature(std::string_view api_version);
 
 /// The JSON body of `POST /v1/messages`. Thinking blocks go back with their signature, and native blocks, only where
-/// `anthropic_kind` made them; text of white space alone (which the API refuses) and tool calls, whose results a
-/// conversation cannot hold yet, are left out. A `max_tokens` of 0 is sent as 4096: the API wants one.
+/// `anthropic_kind` made them; text of white space alone, which the API refuses, is left out. Prompt caches may end
+/// behind the tools, the system text and the stable history (`cache_control`, at most four). A `max_tokens` of 0 is
+/// sent as 4096: the API wants one.
 std::string build_anthropic_body(const models::ModelRequest& request, std::string_view api_version);
 
 http::Headers anthropic_headers(const base::Secret& key, std::string_view api_version);
@@ -44,7 +45,7 @@ class AnthropicReader : public WireReader {
 
   private:
     struct Counts {
-        std::optional<std::int64_t> input, cache_read, cache_write, output, thinking;
+        std::optional<std::int64_t> input, cache_read, cache_write, cache_write_long, output, thinking;
     };
     // A block between its start and its stop, where its deltas are not simply passed on.
     struct OpenBlock {

@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/json/parse.hpp>
-
 #include "support/reader_outcome.h"
 
 namespace tertulia::providers {
@@ -21,7 +19,6 @@ using chat::Usage;
 using models::FailureKind;
 using support::ReaderOutcome;
 using testing::HasSubstr;
-using testing::Not;
 using Blocks = std::vector<ContentBlock>;
 
 constexpr std::string_view maker = anthropic_kind;
@@ -152,6 +149,11 @@ TEST(AnthropicReader, later_usage_replaces_only_what_it_names) {
         {start,
          R"({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2,"output_tokens_details":{"thinking_tokens":7}}})",
          Usage{.input = 10, .cache_read = 3, .cache_write = 4, .reasoning = 2}},
+        {R"({"type":"message_start","message":{"usage":{"input_tokens":1,"cache_creation_input_tokens":9,"cache_creation":{"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":7},"output_tokens":1}}})",
+         end_turn, Usage{.input = 1, .cache_write = 2, .cache_write_long = 7, .output = 5}},
+        {R"({"type":"message_start","message":{"usage":{"input_tokens":1,"cache_creation_input_tokens":3,"cache_creation":{"ephemeral_1h_input_tokens":7},"output_tokens":1}}})",
+         R"({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"cache_creation":null,"output_tokens":5}})",
+         Usage{.input = 1, .cache_write_long = 3, .output = 5}},
         {R"({"type":"message_start","message":{"usage":{"input_tokens":-5,"output_tokens":1e300}}})",
          R"({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{}})", Usage{}},
     };
@@ -268,42 +270,6 @@ TEST(AnthropicReader, does_not_collect_more_than_16_mb) {
     const auto fed = reader.feed(" ", events);
     ASSERT_FALSE(fed);
     EXPECT_EQ(fed.error().kind, FailureKind::broken);
-}
-
-models::ModelRequest simple_request() {
-    return {.model = "claude-x", .messages = {{chat::Role::user, {Text{"Hi"}}}}, .max_tokens = 100, .stream = false};
-}
-
-TEST(AnthropicBody, says_what_the_request_says) {
-    EXPECT_EQ(
-        build_anthropic_body(simple_request(), anthropic_version_2023),
-        R"({"model":"claude-x","max_tokens":100,"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}]})");
-    models::ModelRequest request = simple_request();
-    request.system = "Be \"brief\".";
-    request.temperature = 0.5;
-    request.stop = {"END", "\n"};
-    request.stream = true;
-    request.max_tokens = 0;
-    EXPECT_EQ(
-        build_anthropic_body(request, anthropic_version_2023),
-        R"({"model":"claude-x","max_tokens":4096,"stream":true,"system":"Be \"brief\".","temperature":0.5,"stop_sequences":["END","\n"],"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}]})");
-    EXPECT_THAT(build_anthropic_body(request, anthropic_version_2026), Not(HasSubstr("temperature")));
-}
-
-TEST(AnthropicBody, sends_its_own_blocks_back_and_nobody_elses) {
-    const std::string own(anthropic_kind);
-    models::ModelRequest request = simple_request();
-    request.messages.push_back({chat::Role::assistant,
-                                {Thinking{"a", "sig", own}, Thinking{"b", "", own}, Thinking{"c", "sig", "openai-chat"},
-                                 Text{""}, Text{" \n"}, Native{R"({"type":"redacted_thinking","data":"d"})", own},
-                                 Native{R"({"type":"x"})", "openai-chat"}, ToolCall{"t", "f", "{}"}, Text{"said"}}});
-    request.messages.push_back({chat::Role::user, {Text{"And?"}}});
-    const boost::json::value body = boost::json::parse(build_anthropic_body(request, anthropic_version_2023));
-    EXPECT_EQ(body.at("messages").at(1).at("content"), boost::json::parse(R"([
-        {"type":"thinking","thinking":"a","signature":"sig"},
-        {"type":"redacted_thinking","data":"d"},
-        {"type":"text","text":"said"}])"));
-    EXPECT_EQ(body.at("messages").as_array().size(), 3u);
 }
 
 TEST(AnthropicHeaders, carry_the_key_as_the_version_wants_it) {
