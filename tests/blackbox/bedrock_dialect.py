@@ -1,10 +1,12 @@
-"""An Answer in the bytes of Bedrock's Converse and ConverseStream. Pure: no sockets."""
+"""An Answer in the bytes of Bedrock: Converse, and InvokeModel with Anthropic's bodies. Pure: no sockets."""
 
+import base64
 import json
 import re
 
 import eventstream
 from answers import NEXT_BLOCK, Refusal, Thinking, Tool
+from dialects import Anthropic, compact
 
 
 class Converse:
@@ -98,3 +100,20 @@ class Converse:
             "stopReason": self.finish,
         }
         return whole | ({"usage": self.used} if self.used else {})
+
+
+class Invoke(Anthropic):
+    """`/model/{id}/invoke` and `/model/{id}/invoke-with-response-stream`: Anthropic's events in `chunk` frames."""
+
+    name = "bedrock-invoke"
+    content_type = "application/vnd.amazon.eventstream"
+    ping = b""
+
+    @staticmethod
+    def serves(path):
+        return re.fullmatch(r"/model/[^/]+/invoke(-with-response-stream)?", path) is not None
+
+    @staticmethod
+    def event(kind, **members):
+        told = compact({"type": kind} | members).encode()
+        return eventstream.message("event", "chunk", {"bytes": base64.b64encode(told).decode(), "p": "abcdefghij"})

@@ -3,7 +3,6 @@
 import json
 
 from answers import NEXT_BLOCK, Refusal, Thinking, Tool
-from bedrock_dialect import Converse
 
 
 def compact(value):
@@ -225,6 +224,3 @@ class Anthropic:
             "stop_sequence": None,
         }
         return whole | ({"usage": self.used} if self.used else {})
-
-
-DIALECTS = (OpenAi, Anthropic, Converse)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A scripted AI provider on loopback: OpenAI Chat Completions, Anthropic Messages and Bedrock Converse, streaming and whole.
+"""A scripted AI provider on loopback: OpenAI (Chat Completions, Responses), Anthropic Messages and Bedrock (Converse,
+InvokeModel), streaming and whole.
 
 In a test:   upstream = FakeUpstream(); upstream.script("some-model", Answer("Hi")); ...; upstream.close()
 By hand:     fake_upstream.py [--port N]     every model answers an echo of the last user message
@@ -18,8 +19,9 @@ import threading
 import time
 import zlib
 
+from all_dialects import DIALECTS
 from answers import CONTENT, CUT, END, RESET, STALL, Answer, Pause, Raw
-from dialects import DIALECTS, compact
+from dialects import compact
 from upstream_request import Request
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A provider that fails on purpose: each of the sixteen faults, for OpenAI Chat Completions, Anthropic Messages and
-Bedrock Converse(Stream), streamed and whole, chosen by the model's name.
+"""A provider that fails on purpose: each of the sixteen faults, for OpenAI Chat Completions and Responses, Anthropic
+Messages, Bedrock Converse and InvokeModel, streamed and whole, chosen by the model's name.
 
 In a test:   provider = FaultyProvider(scale=0.1); ...; provider.asked("f08.mine"); provider.close()
 By hand:     faulty_provider.py [--port N] [--scale 0.1]
@@ -38,9 +38,9 @@ import math
 import re
 import time
 
+from all_dialects import DIALECTS
 from answers import CUT, END, RESET, STALL, Answer, Pause, Raw
 from behaviour import Behaviour
-from dialects import DIALECTS
 from fake_upstream import FakeUpstream
 from prompt_cache import Malformed, PromptCache
 from provider_errors import FILTERED, LENGTH, TOO_LONG, in_band, malformed, refused
@@ -74,6 +74,9 @@ class FaultyProvider(FakeUpstream):
         super().__init__(port)
 
     def next_answer(self, request):
+        """A model with a script obeys that instead of its name."""
+        if self.scripts.get(request.model):
+            return super().next_answer(request)
         dialect = next((d.name for d in DIALECTS if d.serves(request.path)), None)
         if dialect is None:
             return Answer(status=404, body={"error": {"message": "no such path"}})
@@ -131,10 +134,10 @@ class Script:
 
     def malformed_prompt(self):
         """What a strict provider refuses; none where all is well."""
-        messages = self.request.body.get("messages") or []
+        messages = self.request.body.get("messages") or self.request.body.get("input") or []
         if not self.request.messages or self.request.messages[0][0] != "user":
             return "messages: the first message must use the user role"
-        if self.dialect == "openai":
+        if self.dialect.startswith("openai"):
             return None
         for message in messages:
             content = message.get("content")
@@ -222,7 +225,7 @@ class Script:
 
     def max_tokens(self):
         body = self.request.body
-        named = body.get("max_tokens") or body.get("max_completion_tokens")
+        named = body.get("max_tokens") or body.get("max_completion_tokens") or body.get("max_output_tokens")
         return named or (body.get("inferenceConfig") or {}).get("maxTokens")
 
     def with_fault(self, tokens, fault):

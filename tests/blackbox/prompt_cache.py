@@ -42,8 +42,11 @@ def blocks_of(body):
             add(kind, part)
 
     add_all("tool", body.get("tools") or (body.get("toolConfig") or {}).get("tools"))
-    add_all("system", body.get("system"))
-    for message in body.get("messages", []):
+    add_all("system", body.get("system") or body.get("instructions"))
+    for message in body.get("messages") or body.get("input") or []:
+        if "role" not in message:
+            add("item", message)
+            continue
         add_all(message["role"], message.get("content"))
         for call in message.get("tool_calls") or []:
             add(message["role"], call)
@@ -59,7 +62,7 @@ class PromptCache:
     def bill(self, dialect, model, body):
         """The Usage of a prompt, `output` left at 0; what it writes can be read from now on."""
         with self.lock:
-            if dialect == "openai":
+            if dialect.startswith("openai"):
                 return self.bill_common_prefix(model, body)
             return self.bill_breakpoints(model, body)
 

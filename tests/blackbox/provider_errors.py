@@ -17,8 +17,12 @@ KINDS = {  # status: Anthropic's type, OpenAI's type, Bedrock's exception
 }
 
 
+FAMILIES = {"openai-responses": "openai", "bedrock-invoke": "bedrock"}  # whose errors they have
+
+
 def refused(dialect, status, message, code=None, headers=None):
     """An answer with this status and the dialect's own error body."""
+    dialect = FAMILIES.get(dialect, dialect)
     anthropic, openai, bedrock = KINDS.get(status, KINDS[500 if status >= 500 else 400])
     body = {
         "anthropic": {"type": "error", "error": {"type": anthropic, "message": message}},
@@ -31,6 +35,8 @@ def refused(dialect, status, message, code=None, headers=None):
 
 def in_band(dialect):
     """An error after HTTP 200."""
+    if dialect == "openai-responses":
+        return Raw(event({"type": "error", "code": "server_error", "message": "Overloaded", "param": None}, "error"))
     if dialect == "openai":
         return Raw(event({"error": {"message": "The server is overloaded", "type": "server_error", "code": None}}))
     if dialect == "anthropic":
@@ -40,6 +46,8 @@ def in_band(dialect):
 
 def malformed(dialect):
     """A chunk that is not what the protocol says."""
+    if dialect == "openai-responses":
+        return Raw(b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","del\n\n')
     if dialect == "openai":
         return Raw(b'data: {"id":"chatcmpl-1","choices":[{"index":0,"delta":{"content":\n\n')
     if dialect == "anthropic":
@@ -50,8 +58,22 @@ def malformed(dialect):
 
 TOO_LONG = {
     "openai": "This model's maximum context length is 128000 tokens. However, your messages resulted in 210000 tokens.",
+    "openai-responses": "Your input exceeds the context window of this model.",
     "anthropic": "prompt is too long: 210000 tokens > 200000 maximum",
     "bedrock": "Input is too long for requested model.",
+    "bedrock-invoke": "Input is too long for requested model.",
 }
-FILTERED = {"openai": "content_filter", "anthropic": "refusal", "bedrock": "content_filtered"}
-LENGTH = {"openai": "length", "anthropic": "max_tokens", "bedrock": "max_tokens"}
+FILTERED = {
+    "openai": "content_filter",
+    "openai-responses": "content_filter",
+    "anthropic": "refusal",
+    "bedrock": "content_filtered",
+    "bedrock-invoke": "refusal",
+}
+LENGTH = {
+    "openai": "length",
+    "openai-responses": "max_output_tokens",
+    "anthropic": "max_tokens",
+    "bedrock": "max_tokens",
+    "bedrock-invoke": "max_tokens",
+}

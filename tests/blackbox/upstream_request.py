@@ -51,12 +51,14 @@ class Request:
 
     @property
     def system(self):
-        if "system" in self.body:
-            return plain_text(self.body["system"])
+        for name in ("system", "instructions"):
+            if name in self.body:
+                return plain_text(self.body[name])
         return "".join(text for _, text in self.said_by("system", "developer"))
 
     def said_by(self, *roles):
-        return [(m["role"], plain_text(m["content"])) for m in self.body.get("messages", []) if m["role"] in roles]
+        said = self.body.get("messages") or self.body.get("input") or []
+        return [(m["role"], plain_text(m["content"])) for m in said if m.get("role") in roles]
 
 
 def plain_text(content):
