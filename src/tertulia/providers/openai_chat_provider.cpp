@@ -6,21 +6,18 @@
 
 namespace tertulia::providers {
 
-bool is_openai_host(std::string_view host) {
-    return host == "api.openai.com" || host.ends_with(".api.openai.com");
-}
-
 OpenAiChatProvider::OpenAiChatProvider(http::Client& client, const base::Clock& clock, Config config)
     : client_(client),
       clock_(clock),
       config_(std::move(config)),
-      url_(append_path(config_.base_url, "/chat/completions")) {}
+      url_(append_path(config_.base_url, "/chat/completions")),
+      server_(openai_server(url_)) {}
 
 async::Task<models::Attempt<std::unique_ptr<models::AnswerStream>>> OpenAiChatProvider::open(
     const models::ModelRequest& request, std::stop_token stop, base::Deadline deadline) {
     http::ClientRequest message{.url = url_,
-                                .headers = openai_chat_headers(config_.api_key, url_.host),
-                                .body = build_openai_chat_body(request, is_openai_host(url_.host)),
+                                .headers = openai_headers(config_.api_key, url_.host),
+                                .body = build_openai_chat_body(request, server_),
                                 .connect_limit = config_.connect_limit};
     MakeReader make_reader = [key = config_.api_key](std::string_view content_type) {
         return std::make_unique<OpenAiChatReader>(content_type, key);

@@ -12,6 +12,7 @@
 #include "tertulia/http/client.h"
 #include "tertulia/models/provider.h"
 #include "tertulia/providers/openai_chat_wire.h"
+#include "tertulia/providers/openai_server.h"
 
 namespace tertulia::providers {
 
@@ -42,9 +43,7 @@ class OpenAiChatProvider : public models::Provider {
     const base::Clock& clock_;
     const Config config_;
     const http::Url url_;
+    const OpenAiServer server_;
 };
-
-/// Is this OpenAI itself (also its regional hosts)? It takes parameters that compatible servers do not know.
-bool is_openai_host(std::string_view host);
 
 }  // namespace tertulia::providers

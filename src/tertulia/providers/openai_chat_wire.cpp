@@ -1,10 +1,7 @@
 #include "tertulia/providers/openai_chat_wire.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
-#include "tertulia/base/json.h"
 #include "tertulia/providers/json_reading.h"
 #include "tertulia/providers/provider_error_json.h"
 
@@ -21,24 +18,6 @@ constexpr std::uint32_t thinking_block = 0;
 constexpr std::uint32_t text_block = 1;
 constexpr std::uint32_t refusal_block = 2;
 constexpr std::uint32_t first_call_block = 3;
-
-void append_message(std::string& out, std::string_view role, std::string_view text) {
-    if (out.back() != '[') out += ',';
-    out += R"({"role":)";
-    base::append_json_string(out, role);
-    out += R"(,"content":)";
-    base::append_json_string(out, text);
-    out += '}';
-}
-
-// About the length of the body: its texts, and room for the frame around them and for some escapes.
-std::size_t expected_size(const models::ModelRequest& request) {
-    std::size_t size = 192 + request.model.size() + request.system.size();
-    for (const chat::Message& message : request.messages)
-        for (const chat::ContentBlock& block : message.content)
-            if (const auto* text = std::get_if<chat::Text>(&block)) size += 48 + text->text.size();
-    return size + size / 16;
-}
 
 StopReason to_stop_reason(std::string_view reason) {
     if (reason == "length") return StopReason::max_tokens;
@@ -85,48 +64,6 @@ void add_content(const dom::object& message, AnswerEvents& into) {
 }
 
 }  // namespace
-
-std::string build_openai_chat_body(const models::ModelRequest& request, bool is_openai) {
-    std::string out;
-    out.reserve(expected_size(request));
-    out += R"({"messages":[)";
-    if (!request.system.empty()) append_message(out, "system", request.system);
-    for (const chat::Message& message : request.messages)
-        if (const std::string text = chat::text_of(message.content); !text.empty())
-            append_message(out, to_string(message.role), text);
-    out += R"(],"model":)";
-    base::append_json_string(out, request.model);
-    if (request.max_tokens > 0)
-        fmt::format_to(std::back_inserter(out), R"(,"{}":{})", is_openai ? "max_completion_tokens" : "max_tokens",
-                       request.max_tokens);
-    if (request.temperature) fmt::format_to(std::back_inserter(out), R"(,"temperature":{})", *request.temperature);
-    if (!request.stop.empty()) {
-        out += R"(,"stop":[)";
-        for (const std::string& stop : request.stop) {
-            if (&stop != &request.stop.front()) out += ',';
-            base::append_json_string(out, stop);
-        }
-        out += ']';
-    }
-    if (request.stream) {
-        out += R"(,"stream":true,"stream_options":{"include_usage":true)";
-        if (is_openai) out += R"(,"include_obfuscation":false)";
-        out += '}';
-    }
-    return out += '}';
-}
-
-http::Headers openai_chat_headers(const base::Secret& key, std::string_view host) {
-    http::Headers headers;
-    headers.add("content-type", "application/json");
-    headers.add("accept", "application/json, text/event-stream");
-    headers.add("accept-encoding", "gzip");
-    if (!key.empty()) {
-        headers.add("authorization", "Bearer " + key.reveal());
-        if (host.ends_with(".azure.com")) headers.add("api-key", key.reveal());
-    }
-    return headers;
-}
 
 Attempt<void> OpenAiChatReader::read_event(const dom::element& event, AnswerEvents& into) {
     const dom::object chunk = event;

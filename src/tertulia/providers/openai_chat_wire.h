@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "tertulia/base/secret.h"
-#include "tertulia/http/message.h"
 #include "tertulia/models/provider.h"
+#include "tertulia/providers/openai_server.h"
 #include "tertulia/providers/wire_reader.h"
 
 namespace tertulia::providers {
@@ -18,14 +18,11 @@ namespace tertulia::providers {
 /// The provider kind.
 inline constexpr std::string_view openai_chat_kind = "openai-chat";
 
-/// The JSON body of `POST {base_url}/chat/completions`. `is_openai`: the server is OpenAI's own, which takes
-/// `max_completion_tokens` and can leave out its padding; compatible servers know `max_tokens` only. Thinking and
-/// native blocks are not sent, nor are tool calls, whose results a conversation cannot hold yet. A stream is asked to
+/// The JSON body of `POST {base_url}/chat/completions`. Tools' results become messages of the role `tool`, which hold
+/// text alone: images in them go into the user's message behind. Thinking and native blocks are not sent. A message of
+/// nothing but text is a string, and messages come in the same bytes in each request of a session. A stream is asked to
 /// report its usage.
-std::string build_openai_chat_body(const models::ModelRequest& request, bool is_openai);
-
-/// The key goes as a bearer token; for Azure (`host` ends with `.azure.com`) as `api-key` too.
-http::Headers openai_chat_headers(const base::Secret& key, std::string_view host);
+std::string build_openai_chat_body(const models::ModelRequest& request, const OpenAiServer& server);
 
 /// Reads an answer of the Chat Completions API: of several choices the one with index 0 (whole answers: the lowest).
 /// The terminal event of a stream is `[DONE]`; where that is missing, a `finish_reason` suffices. The stream is read on

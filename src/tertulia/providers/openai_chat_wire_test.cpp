@@ -1,6 +1,5 @@
 #include "tertulia/providers/openai_chat_wire.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "support/reader_outcome.h"
@@ -17,8 +16,6 @@ using chat::ToolCall;
 using chat::Usage;
 using models::FailureKind;
 using support::ReaderOutcome;
-using testing::HasSubstr;
-using testing::Not;
 using Blocks = std::vector<ContentBlock>;
 
 std::string stream(std::initializer_list<std::string_view> events) {
@@ -209,39 +206,6 @@ TEST(OpenAiChatReader, the_content_type_decides_how_it_is_read) {
     const std::string body = stream({hello, finished, "[DONE]"});
     EXPECT_EQ(read(body, "Text/Event-Stream;charset=utf-8").text(), "Hello");
     EXPECT_EQ(read(body, "application/json").failure, FailureKind::broken);
-}
-
-models::ModelRequest simple_request() {
-    return {.model = "gpt-x", .messages = {{chat::Role::user, {Text{"Hi"}}}}, .stream = false};
-}
-
-TEST(OpenAiChatBody, says_what_the_request_says) {
-    EXPECT_EQ(build_openai_chat_body(simple_request(), true),
-              R"({"messages":[{"role":"user","content":"Hi"}],"model":"gpt-x"})");
-    models::ModelRequest request = simple_request();
-    request.system = "Be \"brief\".";
-    request.messages.push_back(
-        {chat::Role::assistant, {Thinking{"no", "", "openai-chat"}, Text{"a"}, ToolCall{"c", "f", "{}"}, Text{"b"}}});
-    request.messages.push_back({chat::Role::user, {Text{"And?"}}});
-    request.temperature = 0.25;
-    request.stop = {"END"};
-    request.stream = true;
-    request.max_tokens = 50;
-    EXPECT_EQ(
-        build_openai_chat_body(request, false),
-        R"({"messages":[{"role":"system","content":"Be \"brief\"."},{"role":"user","content":"Hi"},{"role":"assistant","content":"ab"},{"role":"user","content":"And?"}],"model":"gpt-x","max_tokens":50,"temperature":0.25,"stop":["END"],"stream":true,"stream_options":{"include_usage":true}})");
-    const std::string own = build_openai_chat_body(request, true);
-    EXPECT_THAT(own, HasSubstr(R"("max_completion_tokens":50)"));
-    EXPECT_THAT(own, Not(HasSubstr(R"("max_tokens")")));
-    EXPECT_THAT(own, HasSubstr(R"("stream_options":{"include_usage":true,"include_obfuscation":false})"));
-}
-
-TEST(OpenAiChatHeaders, carry_the_key) {
-    const http::Headers headers = openai_chat_headers(base::Secret("k"), "api.openai.com");
-    EXPECT_EQ(headers.get("authorization"), "Bearer k");
-    EXPECT_EQ(headers.find("api-key"), nullptr);
-    EXPECT_EQ(openai_chat_headers(base::Secret("k"), "x.openai.azure.com").get("api-key"), "k");
-    EXPECT_EQ(openai_chat_headers(base::Secret(), "127.0.0.1").find("authorization"), nullptr);
 }
 
 }  // namespace

@@ -275,10 +275,6 @@ TEST(Providers, a_path_goes_behind_the_bases_and_before_its_query) {
         {"/openai/deployments/d?api-version=2024", "/openai/deployments/d/x?api-version=2024"},
     };
     for (const auto& row : table) EXPECT_EQ(append_path({.host = "h", .target = row.base}, "/x").target, row.appended);
-    EXPECT_TRUE(is_openai_host("api.openai.com"));
-    EXPECT_TRUE(is_openai_host("eu.api.openai.com"));
-    EXPECT_FALSE(is_openai_host("api.openai.com.example.org"));
-    EXPECT_FALSE(is_openai_host("evilapi.openai.com"));
 }
 
 TEST(LocalServer, tells_its_health_and_its_window) {

@@ -237,7 +237,7 @@ TEST(Recordings, our_requests_say_what_the_recorded_ones_say) {
         const json::object& recorded = parsed.as_object();
         const auto request = recorded.contains("messages") ? to_model_request(recorded) : std::nullopt;
         if (!request) continue;
-        const std::string ours = build_openai_chat_body(*request, true);
+        const std::string ours = build_openai_chat_body(*request, openai_server({.host = "api.openai.com"}));
         const json::value found = normalized(json::parse(ours).as_object());
         EXPECT_TRUE(found == json::value(normalized(recorded)))
             << recording.name << "\nours     " << ours << "\nrecorded " << recording.request_body;

@@ -1,0 +1,96 @@
+#include "tertulia/providers/openai_parts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "tertulia/base/base64.h"
+#include "tertulia/base/json.h"
+#include "tertulia/base/utf8.h"
+
+namespace tertulia::providers {
+namespace {
+
+// What can be read as it is.
+bool is_text(std::string_view media_type) {
+    constexpr std::array<std::string_view, 6> others = {"application/json",       "application/xml",
+                                                        "application/yaml",       "application/x-yaml",
+                                                        "application/javascript", "application/sql"};
+    media_type = media_type.substr(0, media_type.find(';'));
+    return media_type.starts_with("text/") || media_type.ends_with("+json") || media_type.ends_with("+xml") ||
+           std::ranges::find(others, media_type) != others.end();
+}
+
+std::string label(const chat::Document& document) {
+    const std::string name = document.name.empty() ? std::string() : fmt::format(" \"{}\"", document.name);
+    return document.media_type.empty() ? name : fmt::format("{} ({})", name, document.media_type);
+}
+
+}  // namespace
+
+void OpenAiParts::add(const chat::Text& text) {
+    if (text.text.empty()) return;
+    std::string* last = parts_.empty() ? nullptr : std::get_if<std::string>(&parts_.back());
+    if (!last) {
+        parts_.emplace_back(text.text);
+    } else {
+        if (ends_paragraph_) *last += "\n\n";
+        *last += text.text;
+    }
+    ends_paragraph_ = false;
+}
+
+void OpenAiParts::add_paragraph(std::string_view text) {
+    ends_paragraph_ = true;
+    add(chat::Text{std::string(text)});
+    ends_paragraph_ = true;
+}
+
+void OpenAiParts::add(const chat::Document& document) {
+    if (is_text(document.media_type)) {
+        if (const auto bytes = base::decode_base64(document.base64)) {
+            add_paragraph(fmt::format("[Document{}]\n{}", label(document), base::valid_utf8(*bytes)));
+            return;
+        }
+    }
+    if (document.base64.empty() ? server_.has_file_urls : server_.has_files)
+        parts_.emplace_back(&document);
+    else
+        add_paragraph(fmt::format("[A document{} was left out: this model cannot be shown it.]", label(document)));
+}
+
+std::string OpenAiParts::text() const {
+    std::string text;
+    for (const Part& part : parts_)
+        if (const auto* piece = std::get_if<std::string>(&part)) {
+            if (!text.empty()) text += "\n\n";
+            text += *piece;
+        }
+    return text;
+}
+
+OpenAiParts parts_of(const chat::ToolResult& result, OpenAiParts::Server server) {
+    OpenAiParts parts(server);
+    // The dialects have no member for it.
+    if (result.is_error) parts.add(chat::Text{"Error: "});
+    for (const auto& part : result.content) std::visit([&](const auto& block) { parts.add(block); }, part);
+    return parts;
+}
+
+void append_data_url(std::string& out, std::string_view media_type, std::string_view base64) {
+    std::string url;
+    url.reserve(media_type.size() + base64.size() + 16);
+    url += "data:";
+    url += media_type;
+    url += ";base64,";
+    url += base64;
+    base::append_json_string(out, url);
+}
+
+std::string file_name(const chat::Document& document) {
+    if (!document.name.empty()) return document.name;
+    return document.media_type == "application/pdf" ? "document.pdf" : "document";
+}
+
+}  // namespace tertulia::providers

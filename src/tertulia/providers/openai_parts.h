@@ -1,0 +1,53 @@
+// What a message or a tool's result holds, as OpenAI's dialects can say it.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "tertulia/chat/content.h"
+
+namespace tertulia::providers {
+
+/// Collects content in its order. Text documents become text; a document that the server cannot be shown becomes a line
+/// of text that says so. Refers to the blocks that were added. Value.
+class OpenAiParts {
+  public:
+    using Part = std::variant<std::string, const chat::Image*, const chat::Document*>;
+
+    struct Server {
+        /// Documents as base64, and as addresses that the server fetches.
+        bool has_files = false;
+        bool has_file_urls = false;
+    };
+    explicit OpenAiParts(Server server) : server_(server) {}
+
+    void add(const chat::Text& text);
+    void add(const chat::Image& image) { parts_.emplace_back(&image); }
+    void add(const chat::Document& document);
+    /// A paragraph of text, apart from its neighbours.
+    void add_paragraph(std::string_view text);
+
+    bool empty() const { return parts_.empty(); }
+    const std::vector<Part>& parts() const { return parts_; }
+    /// All text, and nothing of the rest.
+    std::string text() const;
+    bool is_only_text() const { return parts_.empty() || (parts_.size() == 1 && parts_.front().index() == 0); }
+
+  private:
+    Server server_;
+    std::vector<Part> parts_;  // two texts never follow each other
+    bool ends_paragraph_ = false;
+};
+
+/// A tool's result: what a text of a `tool` message or a `function_call_output` says, and the rest.
+OpenAiParts parts_of(const chat::ToolResult& result, OpenAiParts::Server server);
+
+/// The address of an image or document with its bytes in it: `"data:image/png;base64,..."`, as a JSON string.
+void append_data_url(std::string& out, std::string_view media_type, std::string_view base64);
+
+/// What a document is called: its name, or one made of its type ("document.pdf").
+std::string file_name(const chat::Document& document);
+
+}  // namespace tertulia::providers
