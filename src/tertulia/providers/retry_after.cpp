@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <string>
 
 namespace tertulia::providers {
 namespace {
@@ -57,37 +58,106 @@ std::optional<std::chrono::sys_seconds> parse_http_date(std::string_view text) {
            std::chrono::seconds(*second);
 }
 
+// `2026-01-01T00:00:00Z`, with a fraction or an offset where it likes (RFC 3339).
+std::optional<std::chrono::sys_time<milliseconds>> parse_rfc3339(std::string_view text) {
+    if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't') ||
+        text[13] != ':' || text[16] != ':')
+        return std::nullopt;
+    const auto year = digits(text.substr(0, 4)), month = digits(text.substr(5, 2)), day = digits(text.substr(8, 2)),
+               hour = digits(text.substr(11, 2)), minute = digits(text.substr(14, 2)),
+               second = digits(text.substr(17, 2));
+    if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
+    const std::chrono::year_month_day date(std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
+                                           std::chrono::day(static_cast<unsigned>(*day)));
+    if (!date.ok()) return std::nullopt;
+    text.remove_prefix(19);
+    if (text.starts_with('.')) text.remove_prefix(std::min(text.find_first_not_of("0123456789", 1), text.size()));
+    std::chrono::minutes offset{0};
+    if (text.size() == 6 && (text[0] == '+' || text[0] == '-') && text[3] == ':') {
+        const auto hours = digits(text.substr(1, 2)), minutes = digits(text.substr(4, 2));
+        if (!hours || !minutes) return std::nullopt;
+        offset = (std::chrono::hours(*hours) + std::chrono::minutes(*minutes)) * (text[0] == '-' ? -1 : 1);
+    } else if (text != "Z" && text != "z") {
+        return std::nullopt;
+    }
+    return std::chrono::sys_days(date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
+           std::chrono::seconds(*second) - offset;
+}
+
+milliseconds until(std::chrono::sys_time<milliseconds> then, std::int64_t wall_us) {
+    const double wait_ms = static_cast<double>(then.time_since_epoch().count()) - static_cast<double>(wall_us) / 1000;
+    return to_milliseconds(std::max(wait_ms, 0.0));
+}
+
 std::optional<milliseconds> parse_field(std::string_view text, double unit_ms, std::int64_t wall_us) {
     text = trim(text);
-    if (const auto date = parse_http_date(text)) {
-        const double wait_ms =
-            static_cast<double>(date->time_since_epoch().count()) * 1000 - static_cast<double>(wall_us) / 1000;
-        return to_milliseconds(std::max(wait_ms, 0.0));
-    }
+    if (const auto date = parse_http_date(text)) return until(*date, wall_us);
     const std::optional<double> number = take_number(text);
     if (!number || !text.empty()) return std::nullopt;
     return to_milliseconds(*number * unit_ms);
 }
 
+// Takes "1m7.5s" off the start of `text`; what follows stays.
+std::optional<milliseconds> take_duration(std::string_view& text) {
+    constexpr std::array<std::pair<std::string_view, double>, 5> units{
+        {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
+    double ms = 0;
+    bool found = false;
+    for (std::string_view rest = text; const std::optional<double> number = take_number(rest);) {
+        const auto* const unit =
+            std::ranges::find_if(units, [&](const auto& known) { return rest.starts_with(known.first); });
+        if (unit == units.end()) break;
+        rest.remove_prefix(unit->first.size());
+        ms += *number * unit->second;
+        found = true;
+        text = rest;
+    }
+    return found ? std::optional(to_milliseconds(ms)) : std::nullopt;
+}
+
 // "... Please try again in 1m7.5s. ..."
 std::optional<milliseconds> parse_text(std::string_view text) {
     constexpr std::string_view words = "try again in ";
-    constexpr std::array<std::pair<std::string_view, double>, 4> units{
-        {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
     const std::size_t at = text.find(words);
     if (at == std::string_view::npos) return std::nullopt;
     text.remove_prefix(at + words.size());
-    double ms = 0;
-    bool found = false;
-    while (const std::optional<double> number = take_number(text)) {
-        const auto unit =
-            std::find_if(units.begin(), units.end(), [&](const auto& u) { return text.starts_with(u.first); });
-        if (unit == units.end()) break;
-        text.remove_prefix(unit->first.size());
-        ms += *number * unit->second;
-        found = true;
+    return take_duration(text);
+}
+
+// When a limit is whole again: a duration, seconds, a date, or a time as seconds or milliseconds since 1970.
+std::optional<milliseconds> parse_reset(std::string_view text, std::int64_t wall_us) {
+    constexpr double first_timestamp_s = 1e9, first_timestamp_ms = 1e12;
+    text = trim(text);
+    if (const auto date = parse_rfc3339(text)) return until(*date, wall_us);
+    std::string_view rest = text;
+    if (const auto duration = take_duration(rest)) return rest.empty() ? duration : std::nullopt;
+    const std::optional<double> number = take_number(text);
+    if (!number || !text.empty()) return std::nullopt;
+    if (*number < first_timestamp_s) return to_milliseconds(*number * 1000);
+    const double then_ms = *number < first_timestamp_ms ? *number * 1000 : *number;
+    return to_milliseconds(std::max(then_ms - static_cast<double>(wall_us) / 1000, 0.0));
+}
+
+// Of the name of a field with a reset, that of the field with what remains; empty where the name is none.
+std::string remaining_name(std::string_view name) {
+    constexpr std::string_view openai = "x-ratelimit-reset", anthropic = "anthropic-ratelimit-", reset = "-reset";
+    std::string lower(name);
+    std::ranges::transform(lower, lower.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    if (lower.starts_with(openai)) return "x-ratelimit-remaining" + lower.substr(openai.size());
+    if (lower.starts_with(anthropic) && lower.ends_with(reset))
+        return lower.substr(0, lower.size() - reset.size()) + "-remaining";
+    return {};
+}
+
+std::optional<milliseconds> longest_reset(const http::Headers& headers, std::int64_t wall_us) {
+    std::optional<milliseconds> longest;
+    for (const auto& [name, value] : headers.fields()) {
+        const std::string remaining = remaining_name(name);
+        if (remaining.empty() || trim(headers.get(remaining, "0")) != "0") continue;
+        if (const auto wait = parse_reset(value, wall_us)) longest = std::max(longest, wait);
     }
-    return found ? std::optional(to_milliseconds(ms)) : std::nullopt;
+    return longest;
 }
 
 }  // namespace
@@ -100,7 +170,8 @@ std::optional<milliseconds> retry_after(const http::Headers& headers, std::strin
     for (const auto& [name, unit_ms] : fields)
         if (const std::string* value = headers.find(name))
             if (const auto wait = parse_field(*value, unit_ms, wall_us)) longest = std::max(longest, wait);
-    return longest ? longest : parse_text(error_text);
+    if (!longest) longest = parse_text(error_text);
+    return longest ? longest : longest_reset(headers, wall_us);
 }
 
 }  // namespace tertulia::providers
