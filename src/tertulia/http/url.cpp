@@ -47,6 +47,9 @@ base::Result<Url> parse_url(std::string_view text) {
     }
     const auto target = view.encoded_target();
     url.target.assign(target.data(), target.size());
+    // Boost 1.81 takes "1.2.3.4" for the host of "http://1.2.3.4.example.com/", and the rest of the name for the path.
+    if (!url.target.empty() && url.target.front() != '/' && url.target.front() != '?')
+        return refuse("a host's name that begins with an address is not supported");
     if (!url.target.starts_with('/')) url.target.insert(0, "/");
     return url;
 }

@@ -34,9 +34,9 @@ TEST(Url, is_parsed_with_the_scheme_s_own_port) {
 }
 
 TEST(Url, is_refused_where_it_cannot_be_called) {
-    for (const char* text :
-         {"", "example.com", "/path", "ftp://a/", "http://", "http:///x", "http://a:0/", "http://a:99999/",
-          "http://a b/", "http://a/\r\nX: y", "http://a/#b", "file:///etc/passwd", "http://a%0d%0ab/"})
+    for (const char* text : {"", "example.com", "/path", "ftp://a/", "http://", "http:///x",
+                             "http://127.0.0.1.example.com/", "http://a:0/", "http://a:99999/", "http://a b/",
+                             "http://a/\r\nX: y", "http://a/#b", "file:///etc/passwd", "http://a%0d%0ab/"})
         EXPECT_FALSE(parse_url(text)) << text;
     const auto with_password = parse_url("http://user:hunter2@a/");
     ASSERT_FALSE(with_password);
