@@ -17,13 +17,10 @@
 namespace tertulia::app {
 namespace {
 
+using base::variable;
+
 constexpr std::string_view anthropic_url = "https://api.anthropic.com";
 constexpr std::string_view openai_url = "https://api.openai.com/v1";
-
-std::string_view variable(const Environment& environment, std::string_view name) {
-    const auto found = environment.find(name);
-    return found == environment.end() ? std::string_view{} : std::string_view(found->second);
-}
 
 const Key<Config>* find_key(std::string_view path) {
     const auto found = std::ranges::find(config_keys(), path, &Key<Config>::path);

@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "tertulia/app/config.h"
+#include "tertulia/base/environment.h"
 #include "tertulia/base/error.h"
 
 namespace tertulia::app {
 
-/// The process's environment, as a value.
-using Environment = std::map<std::string, std::string, std::less<>>;
+using base::Environment;
 
 /// What the command line says of the configuration. Value.
 struct CommandLine {
