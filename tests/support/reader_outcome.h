@@ -11,6 +11,7 @@
 #include "tertulia/chat/message_builder.h"
 #include "tertulia/providers/anthropic_wire.h"
 #include "tertulia/providers/openai_chat_wire.h"
+#include "tertulia/providers/openai_responses_wire.h"
 
 namespace tertulia::support {
 
@@ -40,6 +41,8 @@ inline void PrintTo(const ReaderOutcome& outcome, std::ostream* out) {
 inline std::unique_ptr<providers::WireReader> make_reader(std::string_view kind, std::string_view content_type) {
     if (kind == providers::anthropic_kind)
         return std::make_unique<providers::AnthropicReader>(content_type, base::Secret("the-key"));
+    if (kind == providers::openai_responses_kind)
+        return std::make_unique<providers::OpenAiResponsesReader>(content_type, base::Secret("the-key"));
     return std::make_unique<providers::OpenAiChatReader>(content_type, base::Secret("the-key"));
 }
 

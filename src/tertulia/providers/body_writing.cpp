@@ -15,8 +15,6 @@ namespace {
 
 using chat::ToolChoice;
 
-constexpr std::size_t max_call_id = 64;
-
 bool is_id_character(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
@@ -51,8 +49,8 @@ std::string_view arguments_or_empty(const std::string& arguments) {
     return is_object ? std::string_view(arguments) : "{}";
 }
 
-std::string portable_call_id(std::string_view id) {
-    if (!id.empty() && id.size() <= max_call_id && std::ranges::all_of(id, is_id_character)) return std::string(id);
+std::string portable_call_id(std::string_view id, std::size_t max_size) {
+    if (!id.empty() && id.size() <= max_size && std::ranges::all_of(id, is_id_character)) return std::string(id);
     return "call_" + base::sha256_hex(id).substr(0, 32);
 }
 

@@ -23,9 +23,9 @@ void append_texts(std::string& out, const std::vector<std::string>& texts);
 /// A tool call's arguments as a JSON object: `{}` where they are none (a call that was cut off, or a model's mistake).
 std::string_view arguments_or_empty(const std::string& arguments);
 
-/// A tool call's id as every API takes it: letters, digits, `_` and `-`, at most 64. Others, which another provider may
-/// have given, are replaced by a name made of their digest: a call and its result keep the same one.
-std::string portable_call_id(std::string_view id);
+/// A tool call's id as every API takes it: letters, digits, `_` and `-`, at most `max_size`. Others, which another
+/// provider may have given, are replaced by a name made of their digest: a call and its result keep the same one.
+std::string portable_call_id(std::string_view id, std::size_t max_size = 64);
 
 /// The tools that a request defines, and what is said of their use. Value.
 struct UsableTools {

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "tertulia/base/json.h"
+#include "tertulia/providers/body_writing.h"
 #include "tertulia/providers/openai_chat_wire.h"
 #include "tertulia/providers/openai_parts.h"
 
@@ -91,7 +92,7 @@ class MessageWriter {
         base::append_json_string(
             out_, parts.is_only_text() || !parts.text().empty() ? parts.text() : "See the next message.");
         out_ += R"(,"tool_call_id":)";
-        const std::string id = openai_call_id(result.call_id, max_call_id);
+        const std::string id = portable_call_id(result.call_id, max_call_id);
         base::append_json_string(out_, id);
         out_ += '}';
         if (parts.is_only_text()) return;
@@ -127,11 +128,11 @@ class MessageWriter {
     void write(const chat::ToolCall& call) {
         next();
         out_ += R"({"id":)";
-        base::append_json_string(out_, openai_call_id(call.id, max_call_id));
+        base::append_json_string(out_, portable_call_id(call.id, max_call_id));
         out_ += R"(,"type":"function","function":{"name":)";
         base::append_json_string(out_, call.name);
         out_ += R"(,"arguments":)";
-        base::append_json_string(out_, call.arguments);
+        base::append_json_string(out_, arguments_or_empty(call.arguments));
         out_ += "}}";
     }
     void write(const std::string& text) {
@@ -169,12 +170,11 @@ void append_tools(std::string& out, const models::ModelRequest& request) {
         out += R"({"type":"function","function":{"name":)";
         base::append_json_string(out, tool.name);
         if (!tool.description.empty()) {
-            out += R"(,"description":)";
-            base::append_json_string(out, tool.description);
+            append_text_member(out, "description", tool.description);
         }
         if (!tool.schema.empty()) {
             out += R"(,"parameters":)";
-            out += tool.schema;
+            out += openai_schema(tool);
         }
         out += "}}";
     }
@@ -215,17 +215,12 @@ std::string build_openai_chat_body(const models::ModelRequest& request, const Op
                        server.has_max_completion_tokens ? "max_completion_tokens" : "max_tokens", request.max_tokens);
     if (request.temperature) fmt::format_to(std::back_inserter(out), R"(,"temperature":{})", *request.temperature);
     if (!request.stop.empty()) {
-        out += R"(,"stop":[)";
-        for (const std::string& stop : request.stop) {
-            if (&stop != &request.stop.front()) out += ',';
-            base::append_json_string(out, stop);
-        }
-        out += ']';
+        out += R"(,"stop":)";
+        append_texts(out, request.stop);
     }
     if (!request.tools.empty()) append_tools(out, request);
     if (server.has_cache_key && !request.cache_key.empty()) {
-        out += R"(,"prompt_cache_key":)";
-        base::append_json_string(out, request.cache_key);
+        append_text_member(out, "prompt_cache_key", request.cache_key);
     }
     if (request.stream) {
         out += R"(,"stream":true,"stream_options":{"include_usage":true)";

@@ -71,9 +71,11 @@ TEST(OpenAiChatBody, a_message_without_anything_to_say_is_left_out) {
 
 TEST(OpenAiChatBody, offers_tools) {
     models::ModelRequest request = simple_request();
-    request.tools = {{.name = "f", .description = "Does \"f\".", .schema = R"({"type":"object"})"}, {.name = "g"}};
+    request.tools = {
+        {.name = "f", .description = "Does \"f\".", .schema = R"({"type":"object","properties":{"a":{}}})"},
+        {.name = "g"}};
     const std::string tools =
-        R"("tools":[{"type":"function","function":{"name":"f","description":"Does \"f\".","parameters":{"type":"object"}}},{"type":"function","function":{"name":"g"}}])";
+        R"("tools":[{"type":"function","function":{"name":"f","description":"Does \"f\".","parameters":{"type":"object","properties":{"a":{}}}}},{"type":"function","function":{"name":"g"}}])";
     EXPECT_THAT(build_openai_chat_body(request, openai), HasSubstr(tools));
     EXPECT_THAT(build_openai_chat_body(request, compatible), HasSubstr(tools));
     EXPECT_THAT(build_openai_chat_body(request, openai), Not(HasSubstr("tool_choice")));
@@ -90,6 +92,20 @@ TEST(OpenAiChatBody, offers_tools) {
     }
     request.tools.clear();
     EXPECT_THAT(build_openai_chat_body(request, openai), Not(HasSubstr("tool"))) << "a choice without tools is refused";
+}
+
+TEST(OpenAiChatBody, a_schema_names_properties) {
+    const std::pair<const char*, const char*> table[] = {
+        {R"({"type":"object"})", R"({"type":"object","properties":{}})"},
+        {"{ \"type\" : \"object\" }\n", "{ \"type\" : \"object\",\"properties\":{} }\n"},
+        {"{}", R"({"type":"object","properties":{}})"},
+        {R"({"properties":{"a":{}}})", R"({"properties":{"a":{}}})"},
+    };
+    models::ModelRequest request = simple_request();
+    for (const auto& [given, sent] : table) {
+        request.tools = {{.name = "f", .description = {}, .schema = given}};
+        EXPECT_THAT(build_openai_chat_body(request, openai), HasSubstr(std::string(R"("parameters":)") + sent + "}}]"));
+    }
 }
 
 TEST(OpenAiChatBody, calls_and_their_results_are_messages_of_their_own) {
@@ -166,11 +182,11 @@ TEST(OpenAiChatBody, documents_are_files_text_or_a_line_that_says_what_is_missin
                   R"([{"role":"user","content":"Sum up.\n\n[Document \"n.txt\" (text/plain)]\nHello\n\nThanks."}])");
         EXPECT_EQ(
             user_message({linked, ask}, server),
-            R"([{"role":"user","content":"[A document was left out: this model cannot be shown it.]\n\nSum up."}])");
+            R"([{"role":"user","content":"[A document was here, which this model is not shown: https://x/y.pdf]\n\nSum up."}])");
     }
     EXPECT_EQ(
         user_message({pdf}, compatible),
-        R"([{"role":"user","content":"[A document \"a.pdf\" (application/pdf) was left out: this model cannot be shown it.]"}])");
+        R"([{"role":"user","content":"[A document \"a.pdf\" (application/pdf) was here, which this model is not shown.]"}])");
     const Document latin{.media_type = "text/plain", .base64 = "6Q=="};
     EXPECT_THAT(user_message({latin}, openai), HasSubstr("\xef\xbf\xbd")) << "not UTF-8";
 }

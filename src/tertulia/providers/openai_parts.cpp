@@ -8,6 +8,7 @@
 #include "tertulia/base/base64.h"
 #include "tertulia/base/json.h"
 #include "tertulia/base/utf8.h"
+#include "tertulia/providers/body_writing.h"
 
 namespace tertulia::providers {
 namespace {
@@ -20,11 +21,6 @@ bool is_text(std::string_view media_type) {
     media_type = media_type.substr(0, media_type.find(';'));
     return media_type.starts_with("text/") || media_type.ends_with("+json") || media_type.ends_with("+xml") ||
            std::ranges::find(others, media_type) != others.end();
-}
-
-std::string label(const chat::Document& document) {
-    const std::string name = document.name.empty() ? std::string() : fmt::format(" \"{}\"", document.name);
-    return document.media_type.empty() ? name : fmt::format("{} ({})", name, document.media_type);
 }
 
 }  // namespace
@@ -48,16 +44,17 @@ void OpenAiParts::add_paragraph(std::string_view text) {
 }
 
 void OpenAiParts::add(const chat::Document& document) {
-    if (is_text(document.media_type)) {
+    if (is_text(document.media_type) && !document.base64.empty()) {
         if (const auto bytes = base::decode_base64(document.base64)) {
-            add_paragraph(fmt::format("[Document{}]\n{}", label(document), base::valid_utf8(*bytes)));
+            const std::string name = document.name.empty() ? "" : fmt::format(" \"{}\"", document.name);
+            add_paragraph(fmt::format("[Document{} ({})]\n{}", name, document.media_type, base::valid_utf8(*bytes)));
             return;
         }
     }
     if (document.base64.empty() ? server_.has_file_urls : server_.has_files)
         parts_.emplace_back(&document);
     else
-        add_paragraph(fmt::format("[A document{} was left out: this model cannot be shown it.]", label(document)));
+        add_paragraph(stand_in(document));
 }
 
 std::string OpenAiParts::text() const {
@@ -91,6 +88,15 @@ void append_data_url(std::string& out, std::string_view media_type, std::string_
 std::string file_name(const chat::Document& document) {
     if (!document.name.empty()) return document.name;
     return document.media_type == "application/pdf" ? "document.pdf" : "document";
+}
+
+std::string openai_schema(const chat::Tool& tool) {
+    std::string schema(schema_or_any(tool));
+    if (schema.find(R"("properties")") != std::string::npos) return schema;
+    const std::size_t end = schema.rfind('}');
+    const std::size_t last = schema.find_last_not_of(" \t\r\n", end - 1);
+    if (end == std::string::npos || last == std::string::npos) return schema;
+    return schema.insert(last + 1, schema[last] == '{' ? R"("type":"object","properties":{})" : R"(,"properties":{})");
 }
 
 }  // namespace tertulia::providers

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tertulia/chat/content.h"
+#include "tertulia/chat/tool.h"
 
 namespace tertulia::providers {
 
@@ -46,6 +47,10 @@ OpenAiParts parts_of(const chat::ToolResult& result, OpenAiParts::Server server)
 
 /// The address of an image or document with its bytes in it: `"data:image/png;base64,..."`, as a JSON string.
 void append_data_url(std::string& out, std::string_view media_type, std::string_view base64);
+
+/// The schema of a tool's arguments. OpenAI refuses an object's that names no properties, where others take it: such a
+/// one is given an empty list.
+std::string openai_schema(const chat::Tool& tool);
 
 /// What a document is called: its name, or one made of its type ("document.pdf").
 std::string file_name(const chat::Document& document);

@@ -1,7 +1,5 @@
 #include "tertulia/providers/openai_server.h"
 
-#include "tertulia/base/crypto.h"
-
 namespace tertulia::providers {
 namespace {
 
@@ -37,11 +35,6 @@ http::Headers openai_headers(const base::Secret& key, std::string_view host) {
         if (is_azure_host(host)) headers.add("api-key", key.reveal());
     }
     return headers;
-}
-
-std::string openai_call_id(std::string_view id, std::size_t max_size) {
-    if (!id.empty() && id.size() <= max_size) return std::string(id);
-    return "call_" + base::sha256_hex(id).substr(0, 32);
 }
 
 }  // namespace tertulia::providers

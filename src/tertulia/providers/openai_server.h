@@ -1,7 +1,6 @@
 // Which server of OpenAI's dialects this is, and what that means for its requests.
 #pragma once
 
-#include <string>
 #include <string_view>
 
 #include "tertulia/base/secret.h"
@@ -33,9 +32,5 @@ bool is_openai_host(std::string_view host);
 
 /// The key goes as a bearer token; for Azure (`host` ends with `.azure.com`) as `api-key` too.
 http::Headers openai_headers(const base::Secret& key, std::string_view host);
-
-/// A tool call's id as OpenAI takes it: itself, or where it is empty or longer than `max_size` (another provider made
-/// it) one derived from it.
-std::string openai_call_id(std::string_view id, std::size_t max_size);
 
 }  // namespace tertulia::providers

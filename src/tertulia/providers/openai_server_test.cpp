@@ -39,16 +39,5 @@ TEST(OpenAiHeaders, carry_the_key) {
     EXPECT_EQ(openai_headers(base::Secret(), "127.0.0.1").find("authorization"), nullptr);
 }
 
-TEST(OpenAiCallId, stays_what_it_is_as_long_as_it_fits) {
-    const std::string exact(40, 'x'), longer(41, 'x');
-    EXPECT_EQ(openai_call_id("toolu_1", 40), "toolu_1");
-    EXPECT_EQ(openai_call_id(exact, 40), exact);
-    EXPECT_EQ(openai_call_id(longer, 64), longer);
-    EXPECT_LE(openai_call_id(longer, 40).size(), 40U);
-    EXPECT_EQ(openai_call_id(longer, 40), openai_call_id(longer, 40));
-    EXPECT_NE(openai_call_id(longer, 40), openai_call_id(longer + 'x', 40));
-    EXPECT_FALSE(openai_call_id("", 40).empty());
-}
-
 }  // namespace
 }  // namespace tertulia::providers

@@ -58,8 +58,13 @@ FailureKind kind_of(const ProviderError& error) {
     if (error.status != 0) return kind_of(error.status);
     if (is_one_of(error.type, {"authentication_error", "permission_error", "not_found_error"}))
         return FailureKind::denied;
-    const bool is_refused =
-        error.type == "invalid_request_error" || is_one_of(error.code, {"content_filter", "content_policy_violation"});
+    // Of the Responses API those of a `response.failed` that the same request brings about again.
+    const bool is_refused = error.type == "invalid_request_error" ||
+                            is_one_of(error.code, {"content_filter", "content_policy_violation", "invalid_prompt",
+                                                   "bio_policy", "data_residency_mismatch", "empty_image_file",
+                                                   "failed_to_download_image", "unsupported_image_media_type"}) ||
+                            error.code.starts_with("invalid_image") || error.code.starts_with("invalid_base64_image") ||
+                            error.code.starts_with("image_");
     return is_refused ? FailureKind::rejected : FailureKind::overloaded;
 }
 
