@@ -15,7 +15,7 @@ namespace tertulia::app {
 /// One AI API. Value.
 struct ProviderConfig {
     std::string name = {};
-    std::string kind = {};  ///< "anthropic-messages" or "openai-chat"
+    std::string kind = {};  ///< "anthropic-messages", "openai-chat", ...
     std::string base_url = {};
     base::Secret api_key = {};
     std::string stream = "always";

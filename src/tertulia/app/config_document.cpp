@@ -97,8 +97,8 @@ body_bytes = 1048576
 |---|---|
 | `ANTHROPIC_API_KEY` | adds the provider `anthropic` |
 | `ANTHROPIC_BASE_URL` | its address; default `https://api.anthropic.com`, `/v1/messages` is appended |
-| `OPENAI_API_KEY` | adds the provider `openai` |
-| `OPENAI_BASE_URL` | its address; default `https://api.openai.com/v1`, `/chat/completions` is appended |
+| `OPENAI_API_KEY` | adds the providers `openai` and `openai-responses` |
+| `OPENAI_BASE_URL` | its address; default `https://api.openai.com/v1`, `/chat/completions` or `/responses` is appended |
 
 ## Keys
 

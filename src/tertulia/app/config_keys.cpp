@@ -41,7 +41,7 @@ bool is_provider_name(std::string_view text) {
     });
 }
 bool is_kind(std::string_view text) {
-    return one_of(text, "anthropic-messages", "openai-chat");
+    return one_of(text, "anthropic-messages", "openai-chat", "openai-responses");
 }
 bool is_stream(std::string_view text) {
     return one_of(text, "always", "as_asked");
@@ -266,20 +266,20 @@ const std::array provider_table = {
     Key<ProviderConfig>{.path = "name",
                         .slot = SLOT(ProviderConfig, name),
                         .description = "What stands before the slash in `model`. An entry of the name of a built-in "
-                                       "provider (`anthropic`, `openai`, `local`) replaces it.",
+                                       "provider (`anthropic`, `openai`, `openai-responses`, `local`) replaces it.",
                         .allowed = "letters, digits and ._-",
                         .valid = is_provider_name,
                         .default_note = "must be set"},
     Key<ProviderConfig>{.path = "kind",
                         .slot = SLOT(ProviderConfig, kind),
                         .description = "The API that it speaks.",
-                        .allowed = "anthropic-messages or openai-chat",
+                        .allowed = "anthropic-messages, openai-chat or openai-responses",
                         .valid = is_kind,
                         .default_note = "must be set"},
     Key<ProviderConfig>{.path = "base_url",
                         .slot = SLOT(ProviderConfig, base_url),
-                        .description = "`/v1/messages` (anthropic-messages) or `/chat/completions` (openai-chat) is "
-                                       "appended.",
+                        .description = "`/v1/messages` (anthropic-messages), `/chat/completions` (openai-chat) or "
+                                       "`/responses` (openai-responses) is appended.",
                         .allowed = "an http or https URL",
                         .valid = is_url,
                         .default_note = "`https://api.anthropic.com` or `https://api.openai.com/v1`, by kind"},

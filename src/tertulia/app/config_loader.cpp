@@ -89,7 +89,8 @@ bool has_provider(const Config& config, std::string_view name) {
     return std::ranges::find(config.providers, name, &ProviderConfig::name) != config.providers.end();
 }
 
-// `anthropic` and `openai` exist where there is a key or an address; an entry of the same name has replaced them.
+// `anthropic`, `openai` and `openai-responses` exist where there is a key or an address; an entry of the same name has
+// replaced them.
 void add_vendor(std::string_view name, std::string_view kind, std::string_view url, const Environment& environment,
                 LoadedConfig& loaded) {
     const std::string prefix = name == "anthropic" ? "ANTHROPIC" : "OPENAI";
@@ -128,6 +129,7 @@ base::Result<void> complete_providers(const Environment& environment, LoadedConf
     }
     add_vendor("anthropic", "anthropic-messages", anthropic_url, environment, loaded);
     add_vendor("openai", "openai-chat", openai_url, environment, loaded);
+    add_vendor("openai-responses", "openai-responses", openai_url, environment, loaded);
     add_local(loaded);
     for (ProviderConfig& provider : loaded.config.providers) {
         while (provider.base_url.ends_with('/')) provider.base_url.pop_back();

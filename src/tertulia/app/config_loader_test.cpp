@@ -166,13 +166,15 @@ TEST_F(LoadConfig, BuiltInProvidersComeWithTheirKeysAndGiveTheDefaultModel) {
     } rows[] = {
         {{}, {}, ""},
         {{{"ANTHROPIC_API_KEY", "k"}}, {"anthropic"}, "anthropic/claude-"},
-        {{{"OPENAI_API_KEY", "k"}}, {"openai"}, "openai/gpt-"},
-        {{{"OPENAI_API_KEY", "k"}, {"ANTHROPIC_API_KEY", "k"}}, {"anthropic", "openai"}, "anthropic/"},
-        {{{"OPENAI_API_KEY", "k"}, {"ANTHROPIC_API_KEY", ""}}, {"openai"}, "openai/"},
+        {{{"OPENAI_API_KEY", "k"}}, {"openai", "openai-responses"}, "openai/gpt-"},
+        {{{"OPENAI_API_KEY", "k"}, {"ANTHROPIC_API_KEY", "k"}},
+         {"anthropic", "openai", "openai-responses"},
+         "anthropic/"},
+        {{{"OPENAI_API_KEY", "k"}, {"ANTHROPIC_API_KEY", ""}}, {"openai", "openai-responses"}, "openai/"},
         {{{"TERTULIA_LOCAL_MODEL_BASE_URL", "http://127.0.0.1:1/v1/"}, {"TERTULIA_LOCAL_MODEL_NAME", "m/1"}},
          {"local"},
          "local/m/1"},
-        {{{"OPENAI_API_KEY", "k"}, {"TERTULIA_MODEL", "openai/own"}}, {"openai"}, "openai/own"},
+        {{{"OPENAI_API_KEY", "k"}, {"TERTULIA_MODEL", "openai/own"}}, {"openai", "openai-responses"}, "openai/own"},
     };
     for (const auto& row : rows) {
         const auto loaded = load("", row.environment);
@@ -192,7 +194,7 @@ TEST_F(LoadConfig, AnEntryOfTheNameOfABuiltInReplacesIt) {
         "stream = \"as_asked\"\n[providers.deadlines]\nfirst_token_ms = 7\n",
         {{"OPENAI_API_KEY", "k"}, {"OPENAI_BASE_URL", "http://elsewhere"}});
     ASSERT_TRUE(loaded) << loaded.error().message;
-    ASSERT_EQ(loaded->config.providers.size(), 1U);
+    ASSERT_EQ(loaded->config.providers.size(), 2U) << "this one, and openai-responses";
     const ProviderConfig& provider = loaded->config.providers[0];
     EXPECT_EQ(provider.base_url, "http://127.0.0.1:9/v1");
     EXPECT_TRUE(provider.api_key.empty());

@@ -5,6 +5,7 @@
 #include "tertulia/http/url.h"
 #include "tertulia/providers/anthropic_provider.h"
 #include "tertulia/providers/openai_chat_provider.h"
+#include "tertulia/providers/openai_responses_provider.h"
 
 namespace tertulia::app {
 
@@ -23,6 +24,11 @@ base::Result<models::ModelDirectory::Entry> make_provider(const ProviderConfig& 
                                                  .api_key = config.api_key,
                                                  .api_version = config.api_version,
                                                  .connect_limit = connect});
+    } else if (config.kind == providers::openai_responses_kind) {
+        entry.provider = std::make_unique<providers::OpenAiResponsesProvider>(
+            client, clock,
+            providers::OpenAiResponsesProvider::Config{
+                .base_url = *url, .api_key = config.api_key, .connect_limit = connect});
     } else {
         entry.provider = std::make_unique<providers::OpenAiChatProvider>(
             client, clock,
