@@ -4,9 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <chrono>
 
+#include "tertulia/base/date_text.h"
 #include "tertulia/base/json.h"
 
 namespace tertulia::aws {
@@ -37,7 +36,7 @@ base::Result<Credentials> read_object(const json::object& object, std::string_vi
     if (credentials.access_key_id.empty() || credentials.secret_access_key.empty())
         return base::fail(Errc::unauthenticated, "AccessKeyId or SecretAccessKey is missing");
     if (const std::string_view expiration = text_of(object, "Expiration"); !expiration.empty()) {
-        credentials.expires_us = parse_iso_time(expiration);
+        credentials.expires_us = base::parse_rfc3339(expiration);
         if (!credentials.expires_us) return base::fail(Errc::unauthenticated, "Expiration is not a time");
     }
     return credentials;
@@ -80,20 +79,6 @@ std::optional<std::string> element_text(std::string_view xml, std::string_view n
     return out;
 }
 
-bool take_number(std::string_view& text, std::size_t digits, int& value) {
-    if (text.size() < digits) return false;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + digits, value);
-    if (error != std::errc() || end != text.data() + digits || value < 0) return false;
-    text.remove_prefix(digits);
-    return true;
-}
-
-bool take(std::string_view& text, char c) {
-    if (!text.starts_with(c)) return false;
-    text.remove_prefix(1);
-    return true;
-}
-
 }  // namespace
 
 base::Result<Credentials> parse_process_output(std::string_view text) {
@@ -121,7 +106,7 @@ base::Result<Credentials> parse_sts_answer(std::string_view xml) {
     Credentials credentials{.access_key_id = element_text(lent, "AccessKeyId").value_or(""),
                             .secret_access_key = base::Secret(element_text(lent, "SecretAccessKey").value_or("")),
                             .session_token = base::Secret(element_text(lent, "SessionToken").value_or("")),
-                            .expires_us = parse_iso_time(element_text(lent, "Expiration").value_or(""))};
+                            .expires_us = base::parse_rfc3339(element_text(lent, "Expiration").value_or(""))};
     if (credentials.access_key_id.empty() || credentials.secret_access_key.empty() ||
         credentials.session_token.empty() || !credentials.expires_us)
         return base::fail(Errc::unauthenticated, "it holds no credentials");
@@ -132,33 +117,6 @@ std::string parse_sts_error(std::string_view xml) {
     const std::string_view error = element(xml, "Error").value_or(std::string_view());
     const std::string code = element_text(error, "Code").value_or("");
     return code.empty() ? code : quoted(fmt::format("{}: {}", code, element_text(error, "Message").value_or("")));
-}
-
-std::optional<std::int64_t> parse_iso_time(std::string_view text) {
-    using namespace std::chrono;
-    int y = 0, mo = 0, d = 0, h = 0, mi = 0, s = 0;
-    if (!take_number(text, 4, y) || !take(text, '-') || !take_number(text, 2, mo) || !take(text, '-') ||
-        !take_number(text, 2, d) || !take(text, 'T') || !take_number(text, 2, h) || !take(text, ':') ||
-        !take_number(text, 2, mi) || !take(text, ':') || !take_number(text, 2, s))
-        return {};
-    if (take(text, '.')) {
-        if (text.empty() || text.front() < '0' || text.front() > '9') return {};
-        while (!text.empty() && text.front() >= '0' && text.front() <= '9') text.remove_prefix(1);
-    }
-    minutes offset{0};
-    if (!take(text, 'Z')) {
-        int hours_off = 0, minutes_off = 0;
-        const bool is_west = text.starts_with('-');
-        if (!(is_west ? take(text, '-') : take(text, '+')) || !take_number(text, 2, hours_off)) return {};
-        (void)take(text, ':');
-        if (!take_number(text, 2, minutes_off) || hours_off > 23 || minutes_off > 59) return {};
-        offset = hours(hours_off) + minutes(minutes_off);
-        if (is_west) offset = -offset;
-    }
-    const year_month_day date(year(y), month(static_cast<unsigned>(mo)), day(static_cast<unsigned>(d)));
-    if (!text.empty() || !date.ok() || h > 23 || mi > 59 || s > 60) return {};
-    const auto time = sys_days(date) + hours(h) + minutes(mi) + seconds(s) - offset;
-    return duration_cast<microseconds>(time.time_since_epoch()).count();
 }
 
 base::Result<std::optional<http::Url>> container_url(const base::Environment& environment) {

@@ -1,7 +1,6 @@
 // Credentials as the places that lend them write them down.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,9 +26,6 @@ base::Result<Credentials> parse_lent_credentials(std::string_view json);
 base::Result<Credentials> parse_sts_answer(std::string_view xml);
 /// `Code: Message` of an error answer of STS; empty where it is none.
 std::string parse_sts_error(std::string_view xml);
-
-/// Microseconds since 1970 of `2026-01-02T03:04:05Z` (a fraction and an offset are allowed).
-std::optional<std::int64_t> parse_iso_time(std::string_view text);
 
 /// Where a container's credentials are, as AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI say; nothing: neither is
 /// set. An http address that is not the machine itself or a container agent's is refused (forbidden): what is sent

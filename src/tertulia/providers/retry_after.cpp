@@ -6,6 +6,8 @@
 #include <cmath>
 #include <string>
 
+#include "tertulia/base/date_text.h"
+
 namespace tertulia::providers {
 namespace {
 
@@ -32,66 +34,13 @@ milliseconds to_milliseconds(double ms) {
     return milliseconds(static_cast<std::int64_t>(std::ceil(std::min(ms, longest_ms))));
 }
 
-std::optional<int> digits(std::string_view text) {
-    int value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
-    return value;
-}
-
-// `Sun, 06 Nov 1994 08:49:37 GMT`: the one form of an HTTP date that may be sent today (RFC 9110, IMF-fixdate).
-std::optional<std::chrono::sys_seconds> parse_http_date(std::string_view text) {
-    constexpr std::array<std::string_view, 12> months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    if (text.size() != 29 || text.substr(3, 2) != ", " || text.substr(25) != " GMT" || text[19] != ':' ||
-        text[22] != ':')
-        return std::nullopt;
-    const auto month = std::find(months.begin(), months.end(), text.substr(8, 3));
-    const auto day = digits(text.substr(5, 2)), year = digits(text.substr(12, 4)), hour = digits(text.substr(17, 2)),
-               minute = digits(text.substr(20, 2)), second = digits(text.substr(23, 2));
-    if (month == months.end() || !day || !year || !hour || !minute || !second) return std::nullopt;
-    const std::chrono::year_month_day date(std::chrono::year(*year),
-                                           std::chrono::month(static_cast<unsigned>(month - months.begin()) + 1),
-                                           std::chrono::day(static_cast<unsigned>(*day)));
-    if (!date.ok()) return std::nullopt;
-    return std::chrono::sys_days(date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
-           std::chrono::seconds(*second);
-}
-
-// `2026-01-01T00:00:00Z`, with a fraction or an offset where it likes (RFC 3339).
-std::optional<std::chrono::sys_time<milliseconds>> parse_rfc3339(std::string_view text) {
-    if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't') ||
-        text[13] != ':' || text[16] != ':')
-        return std::nullopt;
-    const auto year = digits(text.substr(0, 4)), month = digits(text.substr(5, 2)), day = digits(text.substr(8, 2)),
-               hour = digits(text.substr(11, 2)), minute = digits(text.substr(14, 2)),
-               second = digits(text.substr(17, 2));
-    if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
-    const std::chrono::year_month_day date(std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
-                                           std::chrono::day(static_cast<unsigned>(*day)));
-    if (!date.ok()) return std::nullopt;
-    text.remove_prefix(19);
-    if (text.starts_with('.')) text.remove_prefix(std::min(text.find_first_not_of("0123456789", 1), text.size()));
-    std::chrono::minutes offset{0};
-    if (text.size() == 6 && (text[0] == '+' || text[0] == '-') && text[3] == ':') {
-        const auto hours = digits(text.substr(1, 2)), minutes = digits(text.substr(4, 2));
-        if (!hours || !minutes) return std::nullopt;
-        offset = (std::chrono::hours(*hours) + std::chrono::minutes(*minutes)) * (text[0] == '-' ? -1 : 1);
-    } else if (text != "Z" && text != "z") {
-        return std::nullopt;
-    }
-    return std::chrono::sys_days(date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
-           std::chrono::seconds(*second) - offset;
-}
-
-milliseconds until(std::chrono::sys_time<milliseconds> then, std::int64_t wall_us) {
-    const double wait_ms = static_cast<double>(then.time_since_epoch().count()) - static_cast<double>(wall_us) / 1000;
-    return to_milliseconds(std::max(wait_ms, 0.0));
+milliseconds until(std::int64_t then_us, std::int64_t wall_us) {
+    return to_milliseconds(std::max(static_cast<double>(then_us - wall_us) / 1000, 0.0));
 }
 
 std::optional<milliseconds> parse_field(std::string_view text, double unit_ms, std::int64_t wall_us) {
     text = trim(text);
-    if (const auto date = parse_http_date(text)) return until(*date, wall_us);
+    if (const auto date = base::parse_http_date(text)) return until(*date, wall_us);
     const std::optional<double> number = take_number(text);
     if (!number || !text.empty()) return std::nullopt;
     return to_milliseconds(*number * unit_ms);
@@ -128,7 +77,7 @@ std::optional<milliseconds> parse_text(std::string_view text) {
 std::optional<milliseconds> parse_reset(std::string_view text, std::int64_t wall_us) {
     constexpr double first_timestamp_s = 1e9, first_timestamp_ms = 1e12;
     text = trim(text);
-    if (const auto date = parse_rfc3339(text)) return until(*date, wall_us);
+    if (const auto date = base::parse_rfc3339(text)) return until(*date, wall_us);
     std::string_view rest = text;
     if (const auto duration = take_duration(rest)) return rest.empty() ? duration : std::nullopt;
     const std::optional<double> number = take_number(text);
