@@ -101,22 +101,36 @@ http::Url append_path(http::Url base, std::string_view path) {
     return base;
 }
 
+async::Task<Attempt<OpenedAnswer>> send_request(http::Client& client, http::ClientRequest request, base::Secret key,
+                                                std::stop_token stop, Deadline deadline) {
+    base::Result<std::unique_ptr<http::ClientResponse>> sent = co_await client.send(std::move(request), stop, deadline);
+    if (!sent) co_return std::unexpected(to_failure(std::move(sent.error()), key, stop));
+    OpenedAnswer opened{.response = std::move(*sent)};
+    if (!opened.is_good()) {
+        opened.error_body = co_await read_error_body(*opened.response, deadline);
+        if (stop.stop_requested()) co_return std::unexpected(to_failure({}, key, stop));
+    }
+    co_return opened;
+}
+
+std::unique_ptr<models::AnswerStream> read_answer(std::unique_ptr<http::ClientResponse> response,
+                                                  const MakeReader& make_reader, base::Secret key,
+                                                  std::stop_token stop) {
+    std::unique_ptr<WireReader> reader = make_reader(response->headers.get("content-type"));
+    response->headers = {};  // a stream may last for minutes
+    return std::make_unique<HttpAnswerStream>(std::move(response), std::move(reader), std::move(key), std::move(stop));
+}
+
 async::Task<Attempt<std::unique_ptr<models::AnswerStream>>> open_answer(http::Client& client, const base::Clock& clock,
                                                                         http::ClientRequest request, base::Secret key,
                                                                         MakeReader make_reader, std::stop_token stop,
                                                                         Deadline deadline) {
-    base::Result<std::unique_ptr<http::ClientResponse>> sent = co_await client.send(std::move(request), stop, deadline);
-    if (!sent) co_return std::unexpected(to_failure(std::move(sent.error()), key, stop));
-    std::unique_ptr<http::ClientResponse> response = std::move(*sent);
-    if (response->status < 200 || response->status > 299) {
-        const std::string body = co_await read_error_body(*response, deadline);
-        if (stop.stop_requested()) co_return std::unexpected(to_failure({}, key, stop));
-        co_return std::unexpected(read_error(response->status, response->headers, body, key, clock.wall_us()));
-    }
-    std::unique_ptr<WireReader> reader = make_reader(response->headers.get("content-type"));
-    response->headers = {};  // a stream may last for minutes
-    co_return std::make_unique<HttpAnswerStream>(std::move(response), std::move(reader), std::move(key),
-                                                 std::move(stop));
+    Attempt<OpenedAnswer> opened = co_await send_request(client, std::move(request), key, stop, deadline);
+    if (!opened) co_return std::unexpected(std::move(opened.error()));
+    if (!opened->is_good())
+        co_return std::unexpected(
+            read_error(opened->response->status, opened->response->headers, opened->error_body, key, clock.wall_us()));
+    co_return read_answer(std::move(opened->response), make_reader, std::move(key), std::move(stop));
 }
 
 }  // namespace tertulia::providers
