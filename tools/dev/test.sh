@@ -37,7 +37,8 @@ offer_real_model() {
     fi
 }
 
-# An independent WebSocket client, for one test; all others need only the standard library of Python.
+# An independent WebSocket client, and SDKs of providers to compare our requests with; all other tests need only the
+# standard library of Python.
 offer_test_packages() {
     local venv=$PWD/build/test-venv list=tools/test_packages.txt
     if ! cmp -s "$list" "$venv/installed.txt"; then
@@ -48,7 +49,7 @@ offer_test_packages() {
         elif [[ ${CI:-} == true ]]; then
             die "test: the packages of $list could not be installed"
         else
-            say "Without them (see above) the test that needs them is left out."
+            say "Without them (see above) the tests that need them are left out."
             return 0
         fi
     fi
