@@ -10,6 +10,8 @@
 
 #include "tertulia/chat/message_builder.h"
 #include "tertulia/providers/anthropic_wire.h"
+#include "tertulia/providers/bedrock_converse_wire.h"
+#include "tertulia/providers/bedrock_invoke_wire.h"
 #include "tertulia/providers/openai_chat_wire.h"
 #include "tertulia/providers/openai_responses_wire.h"
 
@@ -43,6 +45,10 @@ inline std::unique_ptr<providers::WireReader> make_reader(std::string_view kind,
         return std::make_unique<providers::AnthropicReader>(content_type, base::Secret("the-key"));
     if (kind == providers::openai_responses_kind)
         return std::make_unique<providers::OpenAiResponsesReader>(content_type, base::Secret("the-key"));
+    if (kind == providers::bedrock_converse_kind)
+        return std::make_unique<providers::BedrockConverseReader>(content_type, base::Secret("the-key"));
+    if (kind == providers::bedrock_invoke_kind)
+        return std::make_unique<providers::BedrockInvokeReader>(content_type, base::Secret("the-key"), "some.model");
     return std::make_unique<providers::OpenAiChatReader>(content_type, base::Secret("the-key"));
 }
 

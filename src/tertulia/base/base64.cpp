@@ -43,4 +43,18 @@ std::optional<std::string> decode_base64(std::string_view text) {
     return out;
 }
 
+std::string encode_base64(std::string_view bytes) {
+    std::string out;
+    out.reserve((bytes.size() + 2) / 3 * 4);
+    std::uint32_t bits = 0;
+    int count = 0;
+    for (const char c : bytes) {
+        bits = bits << 8 | static_cast<unsigned char>(c);
+        for (count += 8; count >= 6; count -= 6) out += alphabet[bits >> (count - 6) & 63];
+    }
+    if (count > 0) out += alphabet[bits << (6 - count) & 63];
+    out.append((4 - out.size() % 4) % 4, '=');
+    return out;
+}
+
 }  // namespace tertulia::base

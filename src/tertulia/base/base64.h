@@ -10,4 +10,7 @@ namespace tertulia::base {
 /// The bytes that `text` stands for; nothing where it is not base64 with its padding (line ends are none either).
 std::optional<std::string> decode_base64(std::string_view text);
 
+/// `bytes` in base64, with padding.
+std::string encode_base64(std::string_view bytes);
+
 }  // namespace tertulia::base

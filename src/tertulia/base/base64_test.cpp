@@ -17,7 +17,10 @@ TEST(Base64, gives_the_bytes_back) {
         {"+/+/", "\xfb\xff\xbf"},
         {"AAA=", std::string_view("\0\0", 2)},
     };
-    for (const auto& [text, bytes] : table) EXPECT_EQ(decode_base64(text), std::string(bytes)) << text;
+    for (const auto& [text, bytes] : table) {
+        EXPECT_EQ(decode_base64(text), std::string(bytes)) << text;
+        EXPECT_EQ(encode_base64(bytes), text);
+    }
 }
 
 TEST(Base64, takes_nothing_else) {

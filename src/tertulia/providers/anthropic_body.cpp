@@ -135,7 +135,7 @@ class BlockWriter {
     std::optional<std::size_t> place_;
 };
 
-void append_tools(std::string& out, const std::vector<chat::Tool>& tools) {
+void append_tools(std::string& out, const std::vector<chat::Tool>& tools, const AnthropicForm& form) {
     out += R"("tools":[)";
     for (const chat::Tool& tool : tools) {
         if (&tool != tools.data()) out += ',';
@@ -144,7 +144,7 @@ void append_tools(std::string& out, const std::vector<chat::Tool>& tools) {
         if (!is_blank(tool.description)) append_text_member(out, "description", tool.description);
         out += R"(,"input_schema":)";
         out += schema_or_any(tool);
-        if (&tool == &tools.back()) out += cache_mark;
+        if (&tool == &tools.back() && form.takes_cache_marks) out += cache_mark;
         out += '}';
     }
     out += "],";
@@ -170,7 +170,7 @@ void append_tool_choice(std::string& out, const ToolChoice& choice) {
 }
 
 void append_messages(std::string& out, const models::ModelRequest& request, const AnthropicForm& form) {
-    CacheMarks marks(request.stable_messages);
+    CacheMarks marks(form.takes_cache_marks ? request.stable_messages : 0);
     out += R"("messages":[)";
     bool is_first = true;
     for (std::size_t i = 0; i < request.messages.size(); ++i) {
@@ -202,11 +202,11 @@ void append_messages(std::string& out, const models::ModelRequest& request, cons
 
 void append_anthropic_members(std::string& out, const models::ModelRequest& request, const AnthropicForm& form) {
     const UsableTools usable = usable_tools(request, form.takes_no_choice);
-    if (!usable.tools.empty()) append_tools(out, usable.tools);
+    if (!usable.tools.empty()) append_tools(out, usable.tools, form);
     if (!is_blank(request.system)) {
         out += R"("system":[{"type":"text")";
         append_text_member(out, "text", request.system);
-        out += cache_mark;
+        if (form.takes_cache_marks) out += cache_mark;
         out += "}],";
     }
     append_messages(out, request, form);

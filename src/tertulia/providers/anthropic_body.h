@@ -17,6 +17,7 @@ struct AnthropicForm {
     bool takes_urls = true;
     /// May tool_choice be `none`?
     bool takes_no_choice = true;
+    bool takes_cache_marks = true;
 };
 
 /// Appends what all hosts take in the same form, without the braces around it: first what a prompt cache keeps (tools,

@@ -214,6 +214,16 @@ void AnthropicReader::read_usage(const dom::element& holder, AnswerEvents& into)
     take(*usage, "output_tokens", counts_.output);
     if (const auto details = object_in(*usage, "output_tokens_details"))
         take(*details, "thinking_tokens", counts_.thinking);
+    tell_usage(into);
+}
+
+void AnthropicReader::offer_counts(const Counts& counts, AnswerEvents& into) {
+    for (const auto count : {&Counts::input, &Counts::cache_read, &Counts::cache_write, &Counts::output})
+        if (!(counts_.*count)) counts_.*count = counts.*count;
+    tell_usage(into);
+}
+
+void AnthropicReader::tell_usage(AnswerEvents& into) const {
     if (!counts_.input && !counts_.output) return;
     const std::int64_t output = counts_.output.value_or(0);
     const std::int64_t thinking = std::min(counts_.thinking.value_or(0), output);
@@ -226,10 +236,6 @@ void AnthropicReader::read_usage(const dom::element& holder, AnswerEvents& into)
                              .output = output - thinking,
                              .reasoning = thinking};
 }
-
-Attempt<void> AnthropicReader::read_done(AnswerEvents&) {
-    return {};
-}  // not Anthropic's, but harmless
 
 Attempt<void> AnthropicReader::read_end(AnswerEvents&) {
     return broken("The provider's answer was cut off before its end.");

@@ -43,10 +43,21 @@ class AnthropicReader : public WireReader {
     /// `key` is made `***` in error texts.
     AnthropicReader(std::string_view content_type, base::Secret key) : WireReader(content_type, std::move(key)) {}
 
-  private:
+  protected:
     struct Counts {
         std::optional<std::int64_t> input, cache_read, cache_write, cache_write_long, output, thinking;
     };
+
+    /// For a host whose streams come in another form.
+    AnthropicReader(std::string_view content_type, base::Secret key, StreamForm form)
+        : WireReader(content_type, std::move(key), form) {}
+
+    models::Attempt<void> read_event(const simdjson::dom::element& event, chat::AnswerEvents& into) override;
+    models::Attempt<void> read_whole(const simdjson::dom::element& body, chat::AnswerEvents& into) override;
+    /// Counts from elsewhere, for those that the provider's events have not given.
+    void offer_counts(const Counts& counts, chat::AnswerEvents& into);
+
+  private:
     // A block between its start and its stop, where its deltas are not simply passed on.
     struct OpenBlock {
         std::uint32_t index = 0;
@@ -57,10 +68,7 @@ class AnthropicReader : public WireReader {
         std::string input_deltas;
     };
 
-    models::Attempt<void> read_event(const simdjson::dom::element& event, chat::AnswerEvents& into) override;
-    models::Attempt<void> read_done(chat::AnswerEvents& into) override;
     models::Attempt<void> read_end(chat::AnswerEvents& into) override;
-    models::Attempt<void> read_whole(const simdjson::dom::element& body, chat::AnswerEvents& into) override;
 
     models::Attempt<void> start_message(const simdjson::dom::element& message, chat::AnswerEvents& into);
     models::Attempt<void> read_delta(std::uint32_t index, const simdjson::dom::element& delta,
@@ -70,6 +78,7 @@ class AnthropicReader : public WireReader {
     void emit(const OpenBlock& block, chat::AnswerEvents& into);
     void add_text(chat::AnswerEvents::Kind kind, std::uint32_t index, std::string_view text, chat::AnswerEvents& into);
     void read_usage(const simdjson::dom::element& holder, chat::AnswerEvents& into);
+    void tell_usage(chat::AnswerEvents& into) const;
 
     Counts counts_;
     std::vector<OpenBlock> open_;

@@ -27,6 +27,8 @@ char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
+}  // namespace
+
 bool says_context_too_long(const ProviderError& error) {
     for (std::string_view word : {std::string_view(error.code), std::string_view(error.type)})
         if (is_one_of(word, {"context_length_exceeded", "exceed_context_size_error", "request_too_large"})) return true;
@@ -34,18 +36,23 @@ bool says_context_too_long(const ProviderError& error) {
     std::string text = error.message;
     std::transform(text.begin(), text.end(), text.begin(), lower);
     for (std::string_view words :
-         {"prompt is too long", "maximum context length", "exceed context limit", "available context size",
-          "reduce the length of the messages", "exceeds the maximum number of tokens", "context window"})
+         {"prompt is too long", "input is too long", "input tokens exceeded", "maximum context length",
+          "exceed context limit", "available context size", "reduce the length of the messages",
+          "exceeds the maximum number of tokens", "context window"})
         if (text.find(words) != std::string::npos) return true;
     return false;
 }
+
+namespace {
 
 bool says_quota(const ProviderError& error) {
     return is_one_of(error.code, {"insufficient_quota", "billing_hard_limit_reached"}) ||
            is_one_of(error.type, {"insufficient_quota", "billing_error"});
 }
 
-FailureKind kind_of(int status) {
+}  // namespace
+
+FailureKind kind_of_status(int status) {
     if (status == 401 || status == 403 || status == 404) return FailureKind::denied;
     if (status == 408 || status == 409 || status == 429 || status == 500 || (status >= 502 && status <= 504) ||
         (status >= 520 && status <= 524) || status == 529)
@@ -53,9 +60,11 @@ FailureKind kind_of(int status) {
     return status >= 500 ? FailureKind::failed : FailureKind::rejected;
 }
 
+namespace {
+
 // Of an error that came inside an answer.
 FailureKind kind_of(const ProviderError& error) {
-    if (error.status != 0) return kind_of(error.status);
+    if (error.status != 0) return kind_of_status(error.status);
     if (is_one_of(error.type, {"authentication_error", "permission_error", "not_found_error"}))
         return FailureKind::denied;
     // Of the Responses API those of a `response.failed` that the same request brings about again.
@@ -86,6 +95,8 @@ std::string describe(std::string_view what, std::string_view where, const Provid
     return fmt::format("{} ({}){}{}{}", what, where, quote.empty() ? "." : ": ", quote, hint);
 }
 
+}  // namespace
+
 Failure make_failure(FailureKind kind, std::string_view where, const ProviderError& error, const base::Secret& key,
                      std::string_view hint) {
     switch (kind) {
@@ -108,6 +119,8 @@ Failure make_failure(FailureKind kind, std::string_view where, const ProviderErr
                      .message = describe("The provider is overloaded or has failed", where, error, key, hint)}};
     }
 }
+
+namespace {
 
 bool is_word(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
@@ -180,7 +193,7 @@ Failure read_error(int status, const http::Headers& headers, std::string_view bo
                    std::int64_t wall_us) {
     const ProviderError error = parse_provider_error(headers.get("content-type"), body);
     const std::string where = fmt::format("HTTP {}", status);
-    FailureKind kind = kind_of(status);
+    FailureKind kind = kind_of_status(status);
     if (status < 400) {
         return broken(fmt::format("The provider answered with an unexpected status ({}). Check its base URL.", where))
             .error();

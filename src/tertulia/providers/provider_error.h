@@ -31,6 +31,17 @@ ProviderError parse_provider_error(std::string_view content_type, std::string_vi
 models::Failure read_error(int status, const http::Headers& headers, std::string_view body, const base::Secret& key,
                            std::int64_t wall_us);
 
+/// What `status` means where nothing more is known (providers' errors; 400 and more).
+models::FailureKind kind_of_status(int status);
+
+/// Do the error's words say that the prompt does not fit the model's window?
+bool says_context_too_long(const ProviderError& error);
+
+/// A failure as the client is told of it: what kind it is, where it was ("HTTP 429"), the provider's own words with
+/// `key` made `***`, and `hint`, a sentence that begins with a space, or nothing.
+models::Failure make_failure(models::FailureKind kind, std::string_view where, const ProviderError& error,
+                             const base::Secret& key, std::string_view hint);
+
 /// An error that came inside an answer with status 200.
 models::Failure in_band_failure(const ProviderError& error, const base::Secret& key);
 

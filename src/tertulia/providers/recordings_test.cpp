@@ -1,5 +1,4 @@
-// Every recorded answer of the APIs over JSON and SSE, read whole and in pieces, against expectations computed by
-// another program.
+// Every recorded answer, read whole and in pieces, against expectations computed by another program.
 
 #include <gtest/gtest.h>
 
@@ -10,6 +9,7 @@
 #include "support/reader_outcome.h"
 #include "support/recordings.h"
 #include "tertulia/base/crypto.h"
+#include "tertulia/providers/bedrock_error.h"
 #include "tertulia/providers/local_server.h"
 #include "tertulia/providers/provider_error.h"
 
@@ -22,7 +22,14 @@ using support::Recording;
 
 std::string_view kind_of(const Recording& recording) {
     if (recording.api == "responses") return openai_responses_kind;
-    return recording.api == "messages" ? anthropic_kind : openai_chat_kind;
+    if (recording.api == "messages") return anthropic_kind;
+    if (recording.api.starts_with("converse")) return bedrock_converse_kind;
+    return recording.api.starts_with("invoke") ? bedrock_invoke_kind : openai_chat_kind;
+}
+
+models::Failure error_of(const Recording& recording) {
+    const auto read = recording.provider == "bedrock" ? bedrock_error : read_error;
+    return read(recording.status, recording.headers, recording.body, base::Secret(), 0);
 }
 
 ReaderOutcome read(const Recording& recording, std::string_view body, const std::vector<std::size_t>& cuts = {}) {
@@ -36,7 +43,11 @@ std::vector<Recording> all_recordings() {
                                         {"azure-openai", "chat"},
                                         {"openai", "completions"},
                                         {"openai", "responses"},
-                                        {"bedrock-mantle", "responses"}})
+                                        {"bedrock-mantle", "responses"},
+                                        {"bedrock", "converse"},
+                                        {"bedrock", "converse-stream"},
+                                        {"bedrock", "invoke"},
+                                        {"bedrock", "invoke-with-response-stream"}})
         for (Recording& recording : support::load_recordings(provider, api)) all.push_back(std::move(recording));
     return all;
 }
@@ -71,7 +82,8 @@ json::object describe(const ReaderOutcome& outcome) {
         } else if (const auto* call = std::get_if<chat::ToolCall>(&block)) {
             calls.push_back(json::array{call->id, call->name, json::parse(call->arguments)});
         } else if (const auto* native = std::get_if<chat::Native>(&block)) {
-            own.push_back(json::parse(native->json).at("type"));
+            const json::object object = json::parse(native->json).as_object();
+            own.push_back(object.contains("type") ? object.at("type") : json::value(object.begin()->key()));
         }
     }
     if (!thinking.empty()) out["thinking_sha256"] = base::sha256_hex(thinking);
@@ -89,8 +101,7 @@ TEST(Recordings, become_what_another_program_makes_of_them) {
         if (recording.status == 200) {
             outcome = read(recording, recording.body);
         } else {
-            const models::Failure failure =
-                read_error(recording.status, recording.headers, recording.body, base::Secret(), 0);
+            const models::Failure failure = error_of(recording);
             outcome.failure = failure.kind;
             outcome.code = failure.error.code;
         }
@@ -115,6 +126,12 @@ TEST(Recordings, errors_are_told_apart) {
         {"anthropic-messages-error-500b", FailureKind::overloaded},
         {"anthropic-messages-error-529", FailureKind::overloaded},
         {"azure-chat-error-400-content-filter", FailureKind::rejected},
+        {"bedrock-converse-error-400-model", FailureKind::rejected},
+        {"bedrock-converse-error-403-expired", FailureKind::denied},
+        {"bedrock-converse-error-429", FailureKind::overloaded},
+        {"bedrock-converse-stream-error-400-model", FailureKind::rejected},
+        {"bedrock-invoke-error-400-model", FailureKind::rejected},
+        {"bedrock-invoke-stream-error-400-model", FailureKind::rejected},
         {"openai-chat-error-400-context-length", FailureKind::context_too_long},
         {"openai-chat-error-400-context-length2", FailureKind::context_too_long},
         {"openai-chat-error-400-image-url", FailureKind::rejected},
@@ -128,8 +145,7 @@ TEST(Recordings, errors_are_told_apart) {
     for (const Recording& recording : all_recordings()) {
         if (recording.status < 300) continue;
         ++seen;
-        const models::Failure failure =
-            read_error(recording.status, recording.headers, recording.body, base::Secret(), 0);
+        const models::Failure failure = error_of(recording);
         const auto row = expected.find(recording.name);
         ASSERT_NE(row, expected.end()) << recording.name;
         EXPECT_EQ(failure.kind, row->second) << recording.name << ": " << failure.error.message;

@@ -23,25 +23,37 @@ bool has_lone_surrogate(std::string_view json, const simdjson::dom::element& val
 
 }  // namespace
 
-WireReader::WireReader(std::string_view content_type, base::Secret key)
-    : key_(std::move(key)), is_stream_(http::is_media_type(content_type, "text/event-stream")) {}
+WireReader::WireReader(std::string_view content_type, base::Secret key, StreamForm form) : key_(std::move(key)) {
+    if (form == StreamForm::sse && http::is_media_type(content_type, "text/event-stream"))
+        body_.emplace<http::SseParser>();
+    else if (form == StreamForm::aws_event_stream && http::is_media_type(content_type, aws::event_stream_type))
+        body_.emplace<aws::EventStreamParser>();
+}
 
 WireReader::~WireReader() = default;
 
 models::Attempt<void> WireReader::feed(std::string_view bytes, chat::AnswerEvents& into) {
     if (finished_) return {};
-    if (!is_stream_) {
-        if (body_.size() + bytes.size() > max_body) return broken("The provider's answer is larger than 16 MB.");
-        body_ += bytes;
-        return {};
-    }
+    if (auto* sse = std::get_if<http::SseParser>(&body_))
+        return feed_stream(*sse, bytes, [&](const http::SseEvent& event) { return take(event.data, into); });
+    if (auto* messages = std::get_if<aws::EventStreamParser>(&body_))
+        return feed_stream(*messages, bytes,
+                           [&](const aws::EventStreamMessage& message) { return read_frame(message, into); });
+    std::string& body = std::get<std::string>(body_);
+    if (body.size() + bytes.size() > max_body) return broken("The provider's answer is larger than 16 MB.");
+    body += bytes;
+    return {};
+}
+
+template <class Parser, class Read>
+models::Attempt<void> WireReader::feed_stream(Parser& parser, std::string_view bytes, Read&& read) {
     std::optional<models::Failure> failure;
-    const base::Result<void> fed = sse_.feed(bytes, [&](const http::SseEvent& event) {
+    const base::Result<void> fed = parser.feed(bytes, [&](const auto& message) {
         if (failure || finished_) return;
-        if (models::Attempt<void> taken = take(event.data, into); !taken) failure = std::move(taken.error());
+        if (models::Attempt<void> taken = read(message); !taken) failure = std::move(taken.error());
     });
     if (failure) return std::unexpected(std::move(*failure));
-    if (!fed && !finished_) return broken("The provider sent an event that is too long.");
+    if (!fed && !finished_) return broken("The provider's stream cannot be read: " + fed.error().message);
     return {};
 }
 
@@ -55,25 +67,48 @@ simdjson::dom::parser& WireReader::parser_for(std::size_t bytes) {
     return *large_parser_;
 }
 
+models::Attempt<void> WireReader::parse_object(std::string_view json, simdjson::dom::element& into) {
+    // DOM, not on-demand: the whole event is validated, and the parser's copy and memory are used again.
+    if (json.empty() ||  // its copy must not be asked for nothing at a null address
+        parser_for(json.size()).parse(json.data(), json.size(), true).get(into) != simdjson::SUCCESS ||
+        !into.is_object() || has_lone_surrogate(json, into))
+        return broken("The provider sent a malformed event.");
+    return {};
+}
+
 models::Attempt<void> WireReader::take(std::string_view data, chat::AnswerEvents& into) {
     if (data == "[DONE]") return read_done(into);
-    // DOM, not on-demand: the whole event is validated, and the parser's copy and memory are used again.
     simdjson::dom::element event;
-    if (data.empty() ||  // its copy must not be asked for nothing at a null address
-        parser_for(data.size()).parse(data.data(), data.size(), true).get(event) != simdjson::SUCCESS ||
-        !event.is_object() || has_lone_surrogate(data, event))
-        return broken("The provider sent a malformed event.");
+    if (models::Attempt<void> parsed = parse_object(data, event); !parsed) return parsed;
     return read_event(event, into);
+}
+
+models::Attempt<void> WireReader::read_event(const simdjson::dom::element&, chat::AnswerEvents&) {
+    return broken("The provider's answer is a stream of another vendor's form.");
+}
+
+models::Attempt<void> WireReader::read_done(chat::AnswerEvents&) {
+    return {};
+}
+
+models::Attempt<void> WireReader::read_frame(const aws::EventStreamMessage&, chat::AnswerEvents&) {
+    return broken("The provider's answer is a stream of another vendor's form.");
 }
 
 models::Attempt<void> WireReader::end(bool whole, chat::AnswerEvents& into) {
     if (finished_) return {};
-    if (is_stream_) return read_end(into);
-    simdjson::dom::element body;
-    if (!whole || parser_for(body_.size()).parse(body_.data(), body_.size(), true).get(body) != simdjson::SUCCESS ||
-        !body.is_object() || has_lone_surrogate(body_, body))
+    is_whole_ = whole;
+    if (const auto* messages = std::get_if<aws::EventStreamParser>(&body_)) {
+        is_whole_ = whole && messages->is_between_messages();
+        return read_end(into);
+    }
+    if (std::holds_alternative<http::SseParser>(body_)) return read_end(into);
+    const std::string& json = std::get<std::string>(body_);
+    simdjson::dom::element value;
+    if (!whole || parser_for(json.size()).parse(json.data(), json.size(), true).get(value) != simdjson::SUCCESS ||
+        !value.is_object() || has_lone_surrogate(json, value))
         return broken("The provider's answer is cut off or is not JSON.");
-    return read_whole(body, into);
+    return read_whole(value, into);
 }
 
 }  // namespace tertulia::providers
