@@ -159,6 +159,32 @@ void read_blocks(const json::value* list, std::vector<ContentBlock>& into) {
         if (const json::object* object = item.if_object()) read_block(*object, into);
 }
 
+// -- sizes -----------------------------------------------------------------------------------------------------------
+
+std::size_t size_of(const Text& block) {
+    return block.text.size();
+}
+std::size_t size_of(const Thinking& block) {
+    return block.text.size() + block.signature.size();
+}
+std::size_t size_of(const ToolCall& block) {
+    return block.id.size() + block.name.size() + block.arguments.size();
+}
+std::size_t size_of(const Native& block) {
+    return block.json.size();
+}
+std::size_t size_of(const Image& block) {
+    return block.base64.size() + block.url.size();
+}
+std::size_t size_of(const Document& block) {
+    return block.base64.size() + block.url.size() + block.name.size();
+}
+std::size_t size_of(const ToolResult& block) {
+    std::size_t bytes = block.call_id.size();
+    for (const auto& part : block.content) std::visit([&](const auto& kind) { bytes += size_of(kind); }, part);
+    return bytes;
+}
+
 }  // namespace
 
 std::string text_of(const std::vector<ContentBlock>& blocks) {
@@ -170,6 +196,15 @@ std::string text_of(const std::vector<ContentBlock>& blocks) {
 
 bool is_plain_text(const std::vector<ContentBlock>& blocks) {
     return blocks.size() == 1 && std::holds_alternative<Text>(blocks.front());
+}
+
+std::size_t byte_size(const std::vector<ContentBlock>& blocks) {
+    std::size_t bytes = 0;
+    for (const ContentBlock& block : blocks) {
+        bytes += sizeof(ContentBlock);
+        std::visit([&](const auto& kind) { bytes += size_of(kind); }, block);
+    }
+    return bytes;
 }
 
 std::string blocks_to_json(const std::vector<ContentBlock>& blocks) {

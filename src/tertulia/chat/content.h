@@ -1,6 +1,7 @@
 // The parts of a message.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -77,6 +78,9 @@ std::string text_of(const std::vector<ContentBlock>& blocks);
 
 /// Is it nothing but one text block? Then the store need not keep blocks beside the text.
 bool is_plain_text(const std::vector<ContentBlock>& blocks);
+
+/// About how many bytes of memory its texts and data take.
+std::size_t byte_size(const std::vector<ContentBlock>& blocks);
 
 /// The form in which the store keeps blocks: a JSON array of objects with `type`.
 std::string blocks_to_json(const std::vector<ContentBlock>& blocks);
