@@ -240,7 +240,7 @@ Result<ChatRequest> read_chat_request(const json::object& object) {
                                            .message = "Please provide a 'message' field",
                                            .title = "Missing required parameter: message"});
     ChatRequest request;
-    request.turn.message = view(message->get_string());
+    request.turn.content = {chat::Text{std::string(view(message->get_string()))}};
     if (auto read = read_members(object, request); !read) return std::unexpected(read.error());
     return request;
 }

@@ -22,7 +22,7 @@ std::string with(std::string_view member) {
 
 TEST(ChatRequest, a_message_alone_is_enough) {
     const auto request = parse(R"({"message":"What is \u006dachine learning?"})");
-    EXPECT_EQ(request.message, "What is machine learning?");
+    EXPECT_EQ(chat::text_of(request.content), "What is machine learning?");
     EXPECT_EQ(request.session_id, "");
     EXPECT_FALSE(request.stream);
     EXPECT_FALSE(request.model || request.system || request.max_tokens || request.temperature);
@@ -33,7 +33,7 @@ TEST(ChatRequest, every_member_is_taken) {
     const auto request = parse(
         R"({"stream":true,"model":"a/b/c","system":"Be brief.","max_tokens":77,"temperature":0.5,"stop":["END","x"],)"
         R"("metadata":{"device":"phone"},"session_id":"u:1._-","message":" hi "})");
-    EXPECT_EQ(request.message, " hi ");
+    EXPECT_EQ(chat::text_of(request.content), " hi ");
     EXPECT_EQ(request.session_id, "u:1._-");
     EXPECT_TRUE(request.stream);
     EXPECT_EQ(request.model, "a/b/c");
@@ -60,7 +60,7 @@ TEST(ChatRequest, only_ascii_blanks_are_blank) {
     for (const std::string_view text : {"\u00a0", "\u2003", "\v", "\f", "0"}) {
         std::string body = R"({"message":")";
         body += text == "\v" ? "\\u000b" : text == "\f" ? "\\f" : text;
-        EXPECT_EQ(parse(body + "\"}").message, text);
+        EXPECT_EQ(chat::text_of(parse(body + "\"}").content), text);
     }
 }
 

@@ -21,7 +21,7 @@ TEST(SocketRequest, every_type_is_taken) {
 
     const auto chat = parse(R"({"type":"chat","message":"Hi","session_id":"s","on_busy":"reject","model":"a/b"})");
     EXPECT_EQ(chat.type, Type::chat);
-    EXPECT_EQ(chat.chat.turn.message, "Hi");
+    EXPECT_EQ(chat::text_of(chat.chat.turn.content), "Hi");
     EXPECT_EQ(chat.chat.turn.session_id, "s");
     EXPECT_EQ(chat.chat.turn.model, "a/b");
     EXPECT_EQ(chat.chat.on_busy, sessions::OnBusy::reject);

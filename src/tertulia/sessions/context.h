@@ -8,6 +8,7 @@
 
 #include "tertulia/base/error.h"
 #include "tertulia/chat/message.h"
+#include "tertulia/sessions/message_size.h"
 #include "tertulia/sessions/store.h"
 
 namespace tertulia::sessions {
@@ -16,6 +17,11 @@ namespace tertulia::sessions {
 struct ContextBudget {
     /// Tokens for system text, history and new message together (the window less the room kept for the answer).
     std::int64_t tokens = 0;
+    /// About how long history and new message together may be: what providers take as a request's body (Anthropic 32
+    /// MB, Bedrock 25). Images and documents are long for what they count in tokens.
+    std::int64_t bytes = 24 << 20;
+    /// The plain estimate for the declarations of tools (tokens_of), which always go.
+    std::int64_t tools_tokens = 0;
     /// Is the model's window known? Else a new message that is too large is sent nonetheless: the provider judges.
     bool known = true;
     /// Tokens of a plain estimate, corrected for the model (ModelLimits::estimate).
@@ -26,12 +32,14 @@ struct ContextBudget {
 
 /// What goes to the model. Value.
 struct Context {
-    /// Oldest first, the new message last.
+    /// Oldest first, the new message last. In an order that every provider takes (chat/repair.h): of a history with
+    /// gaps there may be fewer messages than messages_sent.
     std::vector<chat::Message> messages;
     /// How many go, the new one included; how many of the session's stored messages do not.
     std::int64_t messages_sent = 0;
     std::int64_t messages_left_out = 0;
-    /// Of system text, messages_sent and the new message; corrected and uncorrected.
+    /// Of system text, tools and messages_sent; corrected and uncorrected. The latter is 0 where images or documents
+    /// are among them: their count is too rough to learn a correction from.
     std::int64_t estimated_tokens = 0;
     std::int64_t plain_tokens = 0;
     /// The place of the first message shown; empty: from the beginning.
@@ -41,11 +49,13 @@ struct Context {
 /// Chooses a request's history. Feed it the session's messages newest first while it `wants_more()`, then `finish()`.
 ///
 /// Whole turns only, never a question without its answer or the other way round; the system text and the new message
-/// always go. A turn whose answer has no text at all is left out, its question too; an answer that was cut off goes
-/// with a note that says so. While everything since `previous_from` fits, the history begins there, so that the
-/// prompt's prefix stays the same (that is what providers' caches are paid for); when it no longer fits, it is cut in
-/// one large step, down to about two thirds of the budget. It asks for no more history than the budget can hold, so the
-/// cost does not depend on the session's length. Pure: no clock, no I/O. Value.
+/// always go. A turn whose answer has neither text nor a tool call is left out, its question too; an answer that was
+/// cut off goes with a note that says so, without its calls. What that leaves without its other half (a tool's result
+/// whose call is in a turn that did not fit) is put in order at the end (chat/repair.h). While everything since
+/// `previous_from` fits, the history begins there, so that the prompt's prefix stays the same (that is what providers'
+/// caches are paid for); when it no longer fits, it is cut in one large step, down to about two thirds of the budget.
+/// It asks for no more history than the budget can hold, so the cost does not depend on the session's length. Pure: no
+/// clock, no I/O. Value.
 class ContextBuilder {
   public:
     ContextBuilder(std::string_view system, chat::Message new_message, ContextBudget budget);
@@ -56,24 +66,25 @@ class ContextBuilder {
     void offer(const StoredMessage& message);
 
     /// `total_messages`: how many the session has stored (without the new one). `too_large`, with both numbers: the new
-    /// message alone does not fit a known window.
-    base::Result<Context> finish(std::int64_t total_messages) const;
+    /// message alone does not fit a known window. Of images and documents in it the provider is the judge. Once.
+    base::Result<Context> finish(std::int64_t total_messages);
 
   private:
     struct Turn {
         chat::Message question;
         chat::Message answer;
-        std::int64_t tokens = 0;  // plain
+        MessageSize size;
         std::string from;
     };
     std::int64_t corrected(std::int64_t plain) const { return budget_.correct ? budget_.correct(plain) : plain; }
+    bool fits(const MessageSize& turns, std::int64_t tokens, std::int64_t bytes) const;
     void take(Turn turn);
 
     chat::Message new_message_;
     ContextBudget budget_;
-    std::int64_t base_tokens_;  // plain, of system text and new message
-    std::vector<Turn> turns_;   // newest first
-    std::int64_t turn_tokens_ = 0;
+    MessageSize base_;         // of system text, tools and new message
+    std::vector<Turn> turns_;  // newest first
+    MessageSize all_turns_;
     std::optional<StoredMessage> pending_answer_;
     bool wants_more_ = true;
     bool overflowed_ = false;

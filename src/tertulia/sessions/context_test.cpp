@@ -65,6 +65,85 @@ TEST(Context, LeavesOutATurnThatSaidNothingAndMarksOneThatWasCut) {
     EXPECT_EQ(chosen.context->messages_left_out, 2);
 }
 
+struct ToolHistory : History {
+    ToolHistory() {
+        add_turn("What is the weather?", "");
+        messages[1].blocks = {chat::ToolCall{.id = "c1", .name = "weather", .arguments = "{}"}};
+        add_turn("", "Sunny.");
+        messages[2].blocks = {chat::ToolResult{.call_id = "c1", .content = {chat::Text{"sun"}}}};
+    }
+};
+
+TEST(Context, ShowsToolCallsWithTheirResults) {
+    const ToolHistory history;
+    const auto chosen = choose(history, "", "Thanks.", {.tokens = 1000});
+    ASSERT_TRUE(chosen.context);
+    ASSERT_EQ(chosen.context->messages.size(), 5u);
+    EXPECT_EQ(chosen.context->messages[1].content, history.messages[1].blocks);
+    EXPECT_EQ(chosen.context->messages[2].content, history.messages[2].blocks);
+    EXPECT_EQ(chosen.context->messages_left_out, 0);
+}
+
+TEST(Context, ACallThatGotNoResultIsShownAsAbandoned) {
+    ToolHistory history;
+    history.messages.resize(2);
+    const auto chosen = choose(history, "", "Never mind.", {.tokens = 1000});
+    ASSERT_EQ(chosen.context->messages.size(), 3u);
+    const auto* result = std::get_if<chat::ToolResult>(&chosen.context->messages[2].content[0]);
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->call_id, "c1");
+    EXPECT_TRUE(result->is_error);
+    EXPECT_EQ(chosen.context->messages_sent, 3);
+}
+
+TEST(Context, AnAnswerThatWasCutOffIsShownWithoutItsCalls) {
+    ToolHistory history;
+    history.messages.resize(2);
+    history.messages[1].state = TurnState::failed;
+    EXPECT_EQ(texts(*choose(history, "", "Again.", {.tokens = 1000}).context), std::vector<std::string>{"Again."});
+    history.messages[1].content = "Let me";
+    history.messages[1].blocks.insert(history.messages[1].blocks.begin(), chat::Text{"Let me"});
+    const auto chosen = choose(history, "", "Again.", {.tokens = 1000});
+    ASSERT_EQ(chosen.context->messages.size(), 3u);
+    EXPECT_EQ(chosen.context->messages[1].content.size(), 1u);
+}
+
+TEST(Context, ImagesAndDocumentsMakeRoomButNeverRefuseAMessage) {
+    History history;
+    history.add_turn("q", "a");
+    const auto with = [&](chat::ContentBlock block, ContextBudget budget) {
+        ContextBuilder builder("", {.role = chat::Role::user, .content = {std::move(block)}}, std::move(budget));
+        for (std::size_t i = history.messages.size(); i-- > 0;) builder.offer(history.messages[i]);
+        return builder.finish(2);
+    };
+    const chat::Image image{.media_type = "image/png", .base64 = std::string(4000, 'A'), .url = {}};
+    const auto fits = with(image, {.tokens = 4000});
+    ASSERT_TRUE(fits);
+    EXPECT_EQ(fits->messages_sent, 3);
+    EXPECT_EQ(fits->estimated_tokens, 1600 + 3 * 4 + 2);
+    EXPECT_EQ(fits->plain_tokens, 0) << "nothing to learn from";
+    const auto alone = with(image, {.tokens = 1000});
+    ASSERT_TRUE(alone);
+    EXPECT_EQ(alone->messages_sent, 1);
+    EXPECT_EQ(with(image, {.tokens = 4000, .bytes = 4000})->messages_sent, 1) << "too long for one body";
+    EXPECT_TRUE(
+        with(chat::Document{.media_type = "application/pdf", .base64 = std::string(1 << 20, 'A')}, {.tokens = 10'000}));
+    EXPECT_EQ(
+        with(chat::Document{.media_type = "application/pdf", .base64 = {}, .url = "https://x"}, {.tokens = 10'000})
+            ->estimated_tokens,
+        2000 + 3 * 4 + 2);
+}
+
+TEST(Context, ToolsTakeRoomToo) {
+    History history;
+    history.add_turn(std::string(400, 'q'), std::string(400, 'a'));
+    const auto sent = [&](std::int64_t tools) {
+        return choose(history, "", "next", {.tokens = 400, .tools_tokens = tools}).context->messages_sent;
+    };
+    EXPECT_EQ(sent(0), 3);
+    EXPECT_EQ(sent(300), 1);
+}
+
 TEST(Context, AMessageTooLargeForAKnownWindowIsRefusedWithBothNumbers) {
     const std::string large(8000, 'x');
     const auto refused = choose({}, "", large, {.tokens = 1000, .known = true});

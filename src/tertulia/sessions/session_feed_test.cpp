@@ -25,7 +25,7 @@ class SessionFeedTest : public testing::Test {
     TurnName say(const std::string& message, std::deque<std::string> wishes = {"finishes"}) {
         world.clock.advance(std::chrono::milliseconds(1));
         world.gate.wishes = std::move(wishes);
-        auto begun = world.service.begin({.session_id = "s", .message = "m:" + message});
+        auto begun = world.service.begin({.session_id = "s", .content = {chat::Text{"m:" + message}}});
         EXPECT_TRUE(begun);
         world.settle();
         return begun->reader.name();

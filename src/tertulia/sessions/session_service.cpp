@@ -1,5 +1,6 @@
 #include "tertulia/sessions/session_service.h"
 
+#include "tertulia/sessions/stored_answer.h"
 #include "tertulia/sessions/turn.h"
 
 namespace tertulia::sessions {
@@ -129,7 +130,7 @@ async::Task<base::Result<BegunTurn>> SessionService::continue_turn(TurnName name
         co_return base::fail(base::Errc::conflict, "The turn's answer is whole: there is nothing to continue.");
     request.owner = name.key.owner;
     request.session_id = name.key.session_id;
-    request.message = (*stored)->question.content;
+    request.content = blocks_of((*stored)->question);
     // Behind another turn the session will have moved on: no use in waiting for that, or in ending it.
     request.on_busy = OnBusy::reject;
     co_return start(

@@ -16,10 +16,13 @@ class SessionServiceTest : public testing::Test, protected test::TestService {
   protected:
     SessionServiceTest() : TestService({.default_model = "fake/m", .default_system = "Be kind."}) {}
 
-    async::Task<std::shared_ptr<const TurnResult>> say(std::string session, std::string message) {
-        auto begun = service.begin({.session_id = std::move(session), .message = std::move(message)});
+    async::Task<std::shared_ptr<const TurnResult>> ask(TurnRequest request) {
+        auto begun = service.begin(std::move(request));
         if (!begun) co_return nullptr;
         co_return co_await begun->reader.wait_end(soon());
+    }
+    async::Task<std::shared_ptr<const TurnResult>> say(std::string session, std::string message) {
+        return ask({.session_id = std::move(session), .content = {chat::Text{std::move(message)}}});
     }
     async::Task<std::vector<StoredMessage>> history(std::string session) {
         auto page = co_await service.messages({"local", std::move(session)}, {.limit = 500});
@@ -48,7 +51,8 @@ TEST_F(SessionServiceTest, ATurnAddsTwoMessagesAndTheNextOneRemembersThem) {
 
 TEST_F(SessionServiceTest, ModelAndSystemStayUntilSentAgain) {
     run([this]() -> async::Task<void> {
-        auto begun = service.begin({.session_id = "s", .message = "x", .model = "fake/other", .system = "Be brief."});
+        auto begun = service.begin(
+            {.session_id = "s", .content = {chat::Text{"x"}}, .model = "fake/other", .system = "Be brief."});
         co_await begun->reader.wait_end(soon());
         const auto next = co_await say("s", "y");
         EXPECT_EQ(next->model, "fake/other");
@@ -93,7 +97,7 @@ TEST_F(SessionServiceTest, MessagesSentAtOnceAreAnsweredInTheirOrder) {
     run([this]() -> async::Task<void> {
         std::vector<BegunTurn> turns;
         for (int i = 0; i < 10; ++i) {
-            auto begun = service.begin({.session_id = "s", .message = "m" + std::to_string(i)});
+            auto begun = service.begin({.session_id = "s", .content = {chat::Text{"m" + std::to_string(i)}}});
             if (begun) turns.push_back(std::move(*begun));
         }
         EXPECT_EQ(turns.size(), 10u);
@@ -110,10 +114,10 @@ TEST_F(SessionServiceTest, OnlySoManyMayWait) {
         provider->script.push_back({.reads = {FakeProvider::text("late", chat::StopReason::end_turn)}, .gate = gate});
         std::vector<BegunTurn> turns;
         for (int i = 0; i < 17; ++i) {
-            auto begun = service.begin({.session_id = "s", .message = "m"});
+            auto begun = service.begin({.session_id = "s", .content = {chat::Text{"m"}}});
             if (begun) turns.push_back(std::move(*begun));
         }
-        const auto refused = service.begin({.session_id = "s", .message = "one too many"});
+        const auto refused = service.begin({.session_id = "s", .content = {chat::Text{"one too many"}}});
         EXPECT_EQ(refused.error().code, base::Errc::conflict);
         EXPECT_TRUE(refused.error().retry_after.has_value());
         gate->wake();
@@ -126,7 +130,7 @@ TEST_F(SessionServiceTest, DeletingEndsTheRunningTurnFirst) {
     run([this]() -> async::Task<void> {
         provider->script.push_back({.reads = {FakeProvider::text("late", chat::StopReason::end_turn)},
                                     .gate = async::Waiter::make(worker.executor())});
-        auto begun = service.begin({.session_id = "s", .message = "x"});
+        auto begun = service.begin({.session_id = "s", .content = {chat::Text{"x"}}});
         co_await begun->reader.wait_start(soon());
         EXPECT_TRUE(co_await service.remove({"local", "s"}, soon()));
         EXPECT_EQ(begun->reader.result()->state, TurnState::cancelled);
@@ -140,10 +144,10 @@ TEST_F(SessionServiceTest, AtShutdownRunningTurnsEndAsInterrupted) {
     run([this]() -> async::Task<void> {
         provider->script.push_back({.reads = {FakeProvider::text("late", chat::StopReason::end_turn)},
                                     .gate = async::Waiter::make(worker.executor())});
-        auto begun = service.begin({.session_id = "s", .message = "x"});
+        auto begun = service.begin({.session_id = "s", .content = {chat::Text{"x"}}});
         co_await begun->reader.wait_start(soon());
         registry.close();
-        EXPECT_EQ(service.begin({.message = "new"}).error().code, base::Errc::unavailable);
+        EXPECT_EQ(service.begin({.content = {chat::Text{"new"}}}).error().code, base::Errc::unavailable);
         registry.stop_all(TurnState::interrupted);
         EXPECT_EQ((co_await begun->reader.wait_end(soon()))->state, TurnState::interrupted);
         EXPECT_EQ((co_await history("s"))[1].state, TurnState::interrupted);
@@ -169,7 +173,7 @@ TEST_F(SessionServiceTest, DeletingIsPossibleHoweverManyWait) {
         provider->script.push_back({.gate = async::Waiter::make(worker.executor())});
         std::vector<BegunTurn> turns;
         for (int i = 0; i < 17; ++i) {
-            auto begun = service.begin({.session_id = "s", .message = "m"});
+            auto begun = service.begin({.session_id = "s", .content = {chat::Text{"m"}}});
             if (begun) turns.push_back(std::move(*begun));
         }
         co_await turns[0].reader.wait_start(soon());
@@ -181,7 +185,7 @@ TEST_F(SessionServiceTest, DeletingIsPossibleHoweverManyWait) {
 
 TEST_F(SessionServiceTest, NamesTheParametersThatWereLeftOut) {
     run([this]() -> async::Task<void> {
-        auto begun = service.begin({.message = "x", .temperature = 0.5});
+        auto begun = service.begin({.content = {chat::Text{"x"}}, .temperature = 0.5});
         const auto result = co_await begun->reader.wait_end(soon());
         EXPECT_EQ(result->ignored, std::vector<std::string>{"temperature"});
     });
@@ -189,7 +193,7 @@ TEST_F(SessionServiceTest, NamesTheParametersThatWereLeftOut) {
 
 TEST_F(SessionServiceTest, AnUnknownModelIsRefusedBeforeAnythingIsWritten) {
     run([this]() -> async::Task<void> {
-        EXPECT_EQ(service.begin({.session_id = "s", .message = "x", .model = "nosuch/m"}).error().code,
+        EXPECT_EQ(service.begin({.session_id = "s", .content = {chat::Text{"x"}}, .model = "nosuch/m"}).error().code,
                   base::Errc::invalid_request);
         EXPECT_EQ((co_await service.messages({"local", "s"}, {})).error().code, base::Errc::not_found);
         EXPECT_EQ(registry.size(), 0u);
@@ -217,6 +221,63 @@ TEST_F(SessionServiceTest, ALongAnswerToALongQuestionCanBeContinuedWithTheHistor
         const auto& asked = provider->requests.back().messages;
         EXPECT_EQ(chat::text_of(asked.front().content), "before");
         EXPECT_EQ(chat::text_of(asked[2].content), question);
+    });
+}
+
+// -- more than text --------------------------------------------------------------------------------------------------
+
+FakeProvider::Answer calling(std::string_view said, std::string_view arguments) {
+    FakeProvider::Steps steps;
+    steps.add(FakeProvider::Steps::Kind::text, 0, said);
+    steps.add(FakeProvider::Steps::Kind::tool_call, 1, "weather", "c1");
+    steps.add(FakeProvider::Steps::Kind::tool_arguments, 1, arguments);
+    steps.finish = chat::StopReason::tool_use;
+    return {.reads = {std::move(steps)}};
+}
+
+TEST_F(SessionServiceTest, AToolIsCalledAndItsResultAnswered) {
+    run([this]() -> async::Task<void> {
+        const chat::Tool tool{.name = "weather", .description = "", .schema = R"({"type":"object"})"};
+        const chat::ToolChoice any{.kind = chat::ToolChoice::Kind::any, .name = {}};
+        provider->script.push_back(calling("Let me see.", R"({"city":"Oslo"})"));
+        const auto called = co_await ask(
+            {.session_id = "s", .content = {chat::Text{"Is it warm?"}}, .tools = {tool}, .tool_choice = any});
+        const chat::ToolCall call{.id = "c1", .name = "weather", .arguments = R"({"city":"Oslo"})"};
+        const std::vector<chat::ContentBlock> said{chat::Text{"Let me see."}, call};
+        EXPECT_EQ(called->message, "Let me see.");
+        EXPECT_EQ(called->content, said);
+        EXPECT_EQ(called->stop_reason, chat::StopReason::tool_use);
+        EXPECT_EQ(provider->requests.back().tools, std::vector{tool});
+        EXPECT_EQ(provider->requests.back().tool_choice, any);
+
+        const std::vector<chat::ContentBlock> result{chat::ToolResult{.call_id = "c1", .content = {chat::Text{"-3"}}}};
+        const auto answered = co_await ask({.session_id = "s", .content = result, .tools = {tool}});
+        EXPECT_EQ(answered->state, TurnState::completed);
+        const auto& asked = provider->requests.back().messages;
+        EXPECT_EQ(asked.size(), 3u);
+        EXPECT_EQ(asked[1].content, said);
+        EXPECT_EQ(asked[2].content, result);
+        const auto stored = co_await history("s");
+        EXPECT_EQ(stored[1].blocks, said);
+        EXPECT_EQ(stored[2].content, "");
+        EXPECT_EQ(stored[2].blocks, result);
+
+        co_await say("s", "Thanks.");
+        const models::ModelRequest& later = provider->requests.back();
+        EXPECT_EQ(later.messages.size(), 5u);
+        EXPECT_EQ(later.tools.size(), 1u) << "the history calls it";
+        EXPECT_EQ(later.tool_choice->kind, chat::ToolChoice::Kind::none);
+    });
+}
+
+TEST_F(SessionServiceTest, ImagesAreStoredAndComeBack) {
+    run([this]() -> async::Task<void> {
+        const std::vector<chat::ContentBlock> content{
+            chat::Text{"What is this?"}, chat::Image{.media_type = "image/png", .base64 = "AAAA", .url = {}}};
+        co_await ask({.session_id = "s", .content = content});
+        co_await say("s", "Sure?");
+        EXPECT_EQ(provider->requests.back().messages.front().content, content);
+        EXPECT_EQ((co_await history("s")).front().content, "What is this?");
     });
 }
 

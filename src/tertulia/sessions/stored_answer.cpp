@@ -134,9 +134,19 @@ RestoredEvents whole_text(const StoredMessage& answer) {
 
 }  // namespace
 
-std::vector<chat::ContentBlock> blocks_of(const StoredMessage& answer) {
-    if (!answer.blocks.empty() || answer.content.empty()) return answer.blocks;
-    return {chat::Text{answer.content}};
+std::vector<chat::ContentBlock> blocks_of(const StoredMessage& message) {
+    if (!message.blocks.empty() || message.content.empty()) return message.blocks;
+    return {chat::Text{message.content}};
+}
+
+std::vector<chat::ContentBlock> shown_content(const std::vector<chat::ContentBlock>& blocks) {
+    std::vector<chat::ContentBlock> shown;
+    if (std::ranges::none_of(blocks, [](const auto& block) { return std::holds_alternative<chat::ToolCall>(block); }))
+        return shown;
+    std::ranges::copy_if(blocks, std::back_inserter(shown), [](const auto& block) {
+        return std::holds_alternative<chat::Text>(block) || std::holds_alternative<chat::ToolCall>(block);
+    });
+    return shown;
 }
 
 chat::Answer fold_answer(std::string_view record, std::string_view bytes, std::string_view maker,

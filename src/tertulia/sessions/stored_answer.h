@@ -20,8 +20,12 @@ chat::Answer fold_answer(std::string_view record, std::string_view bytes, std::s
 /// void. Pure.
 EventRecord shown_events(std::string_view record);
 
-/// An answer's blocks, whichever way it was kept. Pure.
-std::vector<chat::ContentBlock> blocks_of(const StoredMessage& answer);
+/// A message's blocks, whichever way it was kept. Pure.
+std::vector<chat::ContentBlock> blocks_of(const StoredMessage& message);
+
+/// What a client is shown of an answer that calls tools, beside its text: texts and calls, in their order. Empty where
+/// it calls none. Pure.
+std::vector<chat::ContentBlock> shown_content(const std::vector<chat::ContentBlock>& blocks);
 
 /// The texts of a stored answer's events, one after the other: what the log's bytes were. Where the answer does not
 /// have what its events say (somebody has edited the store), the text is given in the first event and the rest are

@@ -205,6 +205,7 @@ async::Task<void> Turn::store_answer() {
 
     TurnResult ended = result(state);
     ended.message = chat::text_of(answer.blocks);
+    ended.content = shown_content(answer.blocks);
     ended.usage = usage_of(answer, state);
     ended.messages_sent = question_.context().messages_sent;
     ended.messages_left_out = question_.context().messages_left_out;

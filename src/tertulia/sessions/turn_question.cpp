@@ -4,6 +4,9 @@
 #include <iterator>
 #include <utility>
 
+#include "tertulia/chat/repair.h"
+#include "tertulia/sessions/message_size.h"
+#include "tertulia/sessions/stored_answer.h"
 #include "tertulia/sessions/turn_result.h"
 
 namespace tertulia::sessions {
@@ -90,7 +93,7 @@ TurnQuestion::Problem TurnQuestion::take_up_answer() {
         return std::nullopt;
     }
     before_ = std::make_unique<StoredMessage>(std::move(asking_->history[0]));
-    request_.message = std::move(asking_->history[1].content);
+    request_.content = blocks_of(asking_->history[1]);
     asking_->history.erase(asking_->history.begin(), asking_->history.begin() + 2);
     asking_->header.message_count -= 2;
     return std::nullopt;
@@ -125,6 +128,7 @@ async::Task<TurnQuestion::Problem> TurnQuestion::choose_context() {
     const std::int64_t room = std::min(max_tokens_, limits.context_window / 2);
     asking_->budget = {
         .tokens = limits.context_window - room,
+        .tools_tokens = tokens_of(request_.tools),
         .known = limits.known,
         .correct = [&all = parts_.limits, name = model_.name](std::int64_t plain) { return all.estimate(name, plain); },
         .previous_from =
@@ -134,8 +138,8 @@ async::Task<TurnQuestion::Problem> TurnQuestion::choose_context() {
 
     if (before())
         asking_->budget.tokens -= parts_.limits.estimate(model_.name, models::estimate_tokens(before_->content));
-    chat::Message question{.role = chat::Role::user, .content = {chat::Text{request_.message}}};
-    ContextBuilder builder(system(), std::move(question), asking_->budget);
+    asking_->question = {.role = chat::Role::user, .content = request_.content};
+    ContextBuilder builder(system(), asking_->question, asking_->budget);
     std::size_t offered = 0;
     while (true) {
         while (offered < asking_->history.size() && builder.wants_more()) builder.offer(asking_->history[offered++]);
@@ -172,7 +176,7 @@ bool TurnQuestion::choose_less_context() {
     less.tokens = context_.estimated_tokens / 2;
     less.known = false;
     less.previous_from.clear();
-    ContextBuilder builder(system(), context_.messages.back(), std::move(less));
+    ContextBuilder builder(system(), asking_->question, std::move(less));
     for (const StoredMessage& message : asking_->history) {
         if (!builder.wants_more()) break;
         builder.offer(message);
@@ -190,13 +194,22 @@ models::ModelRequest TurnQuestion::model_request() {
     models::ModelRequest request{.model = model_.model,
                                  .system = system(),
                                  .messages = context_.messages,
+                                 .tools = request_.tools,
+                                 .tool_choice = request_.tool_choice,
                                  .max_tokens = max_tokens_,
                                  .temperature = request_.temperature,
                                  .stop = request_.stop,
                                  .stream = request_.stream || model_.always_stream};
     if (before()) add_partial_answer(request);
+    if (request.tools.empty()) declare_called_tools(request);
     ignored_ = model_.provider->ignored_parameters(request);
     return request;
+}
+
+void TurnQuestion::declare_called_tools(models::ModelRequest& request) {
+    request.tools = chat::called_tools(request.messages);
+    if (!request.tools.empty())
+        request.tool_choice = chat::ToolChoice{.kind = chat::ToolChoice::Kind::none, .name = {}};
 }
 
 void TurnQuestion::add_partial_answer(models::ModelRequest& request) const {
@@ -214,7 +227,9 @@ TurnStart TurnQuestion::take_start(std::uint32_t first_number) {
     message_place_ = base::next_timestamp(asking_->header.last_timestamp, now_us);
     StoredMessage message;
     message.role = chat::Role::user;
-    message.content = std::move(request_.message);
+    message.content = chat::text_of(request_.content);
+    if (!chat::is_plain_text(request_.content)) message.blocks = std::move(request_.content);
+    request_.content = {};
     message.timestamp = message_place_;
     message.created_at = base::format_timestamp(now_us);
     message.turn_id = claim_.turn_id;

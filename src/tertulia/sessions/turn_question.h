@@ -63,6 +63,7 @@ class TurnQuestion {
         std::string history_end;             // the place of the oldest message read
         bool more_history = false;
         ContextBudget budget;
+        chat::Message question;  // as it was sent: history may be chosen again
     };
 
     async::Task<Problem> read_session();
@@ -72,6 +73,8 @@ class TurnQuestion {
     async::Task<Problem> wait_for_model(base::Deadline deadline);
     async::Task<Problem> choose_context();
     bool choose_less_context();
+    /// A request without tools must declare those of its history, and call none.
+    static void declare_called_tools(models::ModelRequest& request);
     void add_partial_answer(models::ModelRequest& request) const;
     const std::string& system() const;
 

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "tertulia/base/clock.h"
+#include "tertulia/chat/content.h"
+#include "tertulia/chat/tool.h"
 #include "tertulia/sessions/turn_registry.h"
 
 namespace tertulia::sessions {
@@ -34,7 +36,11 @@ struct TurnRequest {
     std::string owner{local_owner};
     /// Empty: a new session with an id of our own.
     std::string session_id;
-    std::string message;
+    /// The user's message: text, images, documents, results of tools. At least one block.
+    std::vector<chat::ContentBlock> content;
+    /// The application's tools, for this turn.
+    std::vector<chat::Tool> tools;
+    std::optional<chat::ToolChoice> tool_choice;
     bool stream = false;
     std::optional<std::string> model;
     std::optional<std::string> system;

@@ -1,5 +1,7 @@
 #include "tertulia/sessions/turn_result.h"
 
+#include "tertulia/sessions/stored_answer.h"
+
 namespace tertulia::sessions {
 
 base::Error error_of(TurnState state) {
@@ -28,6 +30,7 @@ TurnResult stored_result(const TurnName& name, const StoredMessage& answer) {
                       .turn_id = name.turn_id,
                       .model = answer.model,
                       .message = answer.content,
+                      .content = shown_content(answer.blocks),
                       .conversation_length = outcome.conversation_length,
                       .timestamp = answer.timestamp,
                       .usage = answer.usage.value_or(chat::Usage{}),
@@ -44,9 +47,10 @@ TurnResult stored_result(const TurnName& name, const StoredMessage& answer) {
 }
 
 std::int64_t memory_of(const TurnResult& result) {
-    std::size_t bytes = sizeof(TurnResult) + result.message.size();
+    std::size_t bytes = sizeof(TurnResult) + result.message.size() + chat::byte_size(result.content);
     if (result.missed)
-        for (const StoredMessage& message : *result.missed) bytes += sizeof(StoredMessage) + message.content.size();
+        for (const StoredMessage& message : *result.missed)
+            bytes += sizeof(StoredMessage) + message.content.size() + chat::byte_size(message.blocks);
     return static_cast<std::int64_t>(bytes);
 }
 

@@ -28,6 +28,8 @@ struct TurnResult {
     std::string model;
     /// The whole text; what there is of it where the turn did not complete.
     std::string message;
+    /// Texts and tool calls in their order, where the answer calls tools; else empty.
+    std::vector<chat::ContentBlock> content;
     std::int64_t conversation_length = 0;
     std::string timestamp;
     chat::Usage usage;

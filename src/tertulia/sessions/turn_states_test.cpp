@@ -225,7 +225,7 @@ class Run {
     static OnceKey key() { return {.key = "key", .fingerprint = "f", .remembered_for = base::Milliseconds(1000)}; }
 
     void begin(const std::string& message, OnBusy on_busy, OnceKey once = {}) {
-        TurnRequest request{.session_id = "s", .message = message, .on_busy = on_busy, .once = once};
+        TurnRequest request{.session_id = "s", .content = {chat::Text{message}}, .on_busy = on_busy, .once = once};
         watch(message,
               once.key.empty() ? world_.service.begin(request) : world_.now(world_.service.begin_once(request)));
     }

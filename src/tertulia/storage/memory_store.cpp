@@ -43,7 +43,7 @@ template <class Iterator>
 bool read_backwards(Iterator begin, Iterator end, ReadLimit limit, std::vector<StoredMessage>& out) {
     while (end != begin && limit.has_room()) {
         --end;
-        limit.add(end->message.content.size());
+        limit.add(size_of(end->message));
         out.push_back(end->message);
     }
     return end == begin;
@@ -270,7 +270,7 @@ async::Task<Result<std::optional<sessions::MessagePage>>> MemoryStore::messages(
     ReadLimit limit(query.limit, query.max_bytes);
     const auto take = [&](const StoredMessage& message) {
         page.messages.push_back(message);
-        limit.add(message.content.size());
+        limit.add(size_of(message));
     };
     if (query.after.empty() && !query.before.empty()) {
         while (from != to && limit.has_room()) take((--to)->message);

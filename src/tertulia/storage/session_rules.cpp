@@ -51,6 +51,10 @@ bool keeps_blocks(const sessions::StoredMessage& message) {
     return !message.blocks.empty() && !chat::is_plain_text(message.blocks);
 }
 
+std::size_t size_of(const sessions::StoredMessage& message) {
+    return message.content.size() + chat::byte_size(message.blocks);
+}
+
 std::string format_cursor(const SessionCursor& cursor) {
     return cursor.last_activity + cursor_separator + cursor.session_id;
 }

@@ -41,6 +41,9 @@ bool can_be_rewritten(const sessions::StoredMessage& message);
 /// Are the message's blocks worth keeping beside its text?
 bool keeps_blocks(const sessions::StoredMessage& message);
 
+/// The bytes of its content, its blocks' included: what a page's limit goes by.
+std::size_t size_of(const sessions::StoredMessage& message);
+
 /// Where a page of the list of sessions ended. Value.
 struct SessionCursor {
     std::string last_activity;

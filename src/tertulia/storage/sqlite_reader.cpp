@@ -21,7 +21,7 @@ bool read_on(SqliteStatement::Rows& rows, ReadLimit limit, std::vector<sessions:
     while (rows.next()) {
         if (!limit.has_room()) return true;
         out.push_back(read_message(rows));
-        limit.add(out.back().content.size());
+        limit.add(size_of(out.back()));
     }
     return false;
 }
