@@ -213,7 +213,9 @@ Failure in_band_failure(const ProviderError& error, const base::Secret& key) {
         kind = FailureKind::context_too_long;
     else if (says_quota(error))
         kind = FailureKind::quota;
-    return make_failure(kind, "in its answer", error, key, "");
+    Failure failure = make_failure(kind, "in its answer", error, key, "");
+    if (kind == FailureKind::overloaded) failure.error.retry_after = retry_after({}, error.message, 0);
+    return failure;
 }
 
 std::unexpected<Failure> broken(std::string message) {

@@ -140,5 +140,12 @@ TEST(ProviderError, an_error_inside_an_answer_is_overload_unless_it_says_otherwi
     }
 }
 
+TEST(ProviderError, an_error_inside_an_answer_may_say_how_long_to_wait) {
+    const ProviderError limit{.code = "rate_limit_exceeded",
+                              .message = "Rate limit reached. Please try again in 1.2s."};
+    EXPECT_EQ(in_band_failure(limit, base::Secret()).error.retry_after, std::chrono::milliseconds(1200));
+    EXPECT_EQ(in_band_failure({.message = "x"}, base::Secret()).error.retry_after, std::nullopt);
+}
+
 }  // namespace
 }  // namespace tertulia::providers
