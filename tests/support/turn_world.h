@@ -108,6 +108,9 @@ class GatedStore final : public sessions::SessionStore {
                                                               std::string after) override {
         return memory.sessions(std::move(owner), limit, std::move(after));
     }
+    async::Task<base::Result<sessions::UsageReport>> usage(sessions::UsageQuery query) override {
+        return memory.usage(std::move(query));
+    }
     async::Task<base::Result<bool>> remove(sessions::SessionKey key) override { return memory.remove(std::move(key)); }
 
   private:

@@ -38,11 +38,15 @@ class DateReader {
         rest_.remove_prefix(text.size());
         return true;
     }
-    void fraction() {
-        if (!take(".")) return;
+    /// Of a second, in microseconds.
+    int fraction() {
+        if (!take(".")) return 0;
         const std::size_t digits = std::min(rest_.find_first_not_of("0123456789"), rest_.size());
         if (digits == 0) failed_ = true;
+        int value = 0;
+        for (std::size_t i = 0; i < 6; ++i) value = value * 10 + (i < digits ? rest_[i] - '0' : 0);
         rest_.remove_prefix(digits);
+        return value;
     }
     bool is_good() const { return !failed_ && rest_.empty(); }
 
@@ -98,7 +102,7 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
     const int minute = reader.number(2);
     reader.expect(":");
     const int second = reader.number(2);
-    reader.fraction();
+    const int fraction_us = reader.fraction();
     int offset = 0;
     if (!reader.take("Z") && !reader.take("z")) {
         const bool is_west = reader.take("-");
@@ -109,8 +113,9 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
         if (hours > 23 || minutes > 59) return {};
         offset = (hours * 60 + minutes) * (is_west ? -1 : 1);
     }
-    if (!reader.is_good()) return {};
-    return to_us(year, month, day, hour, minute, second, offset);
+    const auto whole = to_us(year, month, day, hour, minute, second, offset);
+    if (!reader.is_good() || !whole) return {};
+    return *whole + fraction_us;
 }
 
 }  // namespace tertulia::base

@@ -9,10 +9,12 @@
 
 #include "tertulia/async/task.h"
 #include "tertulia/base/error.h"
+#include "tertulia/billing/bill.h"
 #include "tertulia/chat/content.h"
 #include "tertulia/chat/message.h"
 #include "tertulia/chat/stop_reason.h"
 #include "tertulia/chat/usage.h"
+#include "tertulia/sessions/usage_query.h"
 
 namespace tertulia::sessions {
 
@@ -113,6 +115,8 @@ struct SessionHeader {
     /// the prefix stays the same from turn to turn until it no longer fits. Empty and 0: from the session's beginning.
     std::string context_from;
     std::int64_t context_window = 0;
+    /// Nano-dollars of all its bills, hedges included, as far as their prices are known.
+    std::int64_t spent_nano = 0;
     bool operator==(const SessionHeader&) const = default;
 };
 
@@ -141,6 +145,8 @@ struct TurnEnd {
     /// role assistant; turn_id is that of the start; of a rewritten answer, timestamp is its place and the content
     /// whole.
     StoredMessage message;
+    /// What its attempts used and cost, in their order: they go into the ledger under the message's `created_at`.
+    std::vector<billing::Bill> bills = {};
 };
 
 /// Which turn. Value.
@@ -218,7 +224,7 @@ class SessionStore {
 
     /// Appends or rewrites the assistant's message, clears the mark and forgets the turn's checkpoints, if that turn is
     /// the session's running one; else `not_found` (the session was deleted, or the turn closed) and nothing is
-    /// written. What a former turn had made of a rewritten answer can still be asked for (`turn`).
+    /// written but its bills (once). What a former turn had made of a rewritten answer can still be asked for (`turn`).
     virtual async::Task<base::Result<void>> end_turn(TurnEnd end) = 0;
 
     /// Keeps pieces of running turns, all in one durable write. A turn that no longer runs is passed over.
@@ -246,8 +252,13 @@ class SessionStore {
     virtual async::Task<base::Result<SessionPage>> sessions(std::string owner, std::int64_t limit,
                                                             std::string after) = 0;
 
-    /// Deletes a session with all its messages, checkpoints and keys. False where there is no such session.
+    /// Deletes a session with all its messages, checkpoints and keys, but not its bills. False where there is no such
+    /// session.
     virtual async::Task<base::Result<bool>> remove(SessionKey key) = 0;
+
+    /// Adds up the bills of an owner's turns. The ledger holds those of every turn that ended, of deleted sessions too;
+    /// of a turn that a crash interrupted after its first content an estimate, from what its checkpoints hold.
+    virtual async::Task<base::Result<UsageReport>> usage(UsageQuery query) = 0;
 };
 
 }  // namespace tertulia::sessions

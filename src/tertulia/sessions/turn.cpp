@@ -122,7 +122,8 @@ async::Task<void> Turn::append_message(TurnStart start) {
 }
 
 void Turn::publish_start() {
-    log_->start({.model = question_.model().name, .continues = question_.continues()},
+    log_->start({.model = question_.model().name, .continues = question_.continues(),
+                 .prompt_tokens = question_.context().estimated_tokens},
                 std::string(question_.model().provider->kind()));
     if (const StoredMessage* before = question_.before()) log_->replace_text(before->content);
     parts_.logs.started(log_);

@@ -3,19 +3,21 @@
 #include <algorithm>
 
 #include "tertulia/base/varint.h"
+#include "tertulia/models/model_limits.h"
 #include "tertulia/sessions/stored_answer.h"
 
 namespace tertulia::sessions {
 
 std::string TurnRemains::piece(std::string_view model, std::string_view maker, std::uint32_t reserved,
-                               std::string_view record, std::string_view bytes) {
+                               std::string_view record, std::string_view bytes, std::int64_t prompt_tokens) {
     std::string out;
-    out.reserve(model.size() + maker.size() + record.size() + bytes.size() + 16);
+    out.reserve(model.size() + maker.size() + record.size() + bytes.size() + 24);
     base::append_varint(out, reserved);
     base::append_sized(out, model);
     base::append_sized(out, maker);
     base::append_sized(out, record);
     base::append_sized(out, bytes);
+    if (prompt_tokens > 0) base::append_varint(out, static_cast<std::uint64_t>(prompt_tokens));
     return out;
 }
 
@@ -26,10 +28,13 @@ bool TurnRemains::add(std::string_view piece) {
     const auto maker_name = model_name ? base::take_sized(piece) : std::nullopt;
     const auto more_record = maker_name ? base::take_sized(piece) : std::nullopt;
     const auto more_bytes = more_record ? base::take_sized(piece) : std::nullopt;
-    if (!more_bytes || !piece.empty()) return false;
+    if (!more_bytes) return false;
+    const auto prompt = piece.empty() ? std::optional<std::uint64_t>(0) : base::take_varint(piece, INT64_MAX);
+    if (!prompt || !piece.empty()) return false;
     reserved = std::max(reserved, static_cast<std::uint32_t>(*number));
     if (!model_name->empty()) model = *model_name;
     if (!maker_name->empty()) maker = *maker_name;
+    if (*prompt != 0) prompt_tokens = static_cast<std::int64_t>(*prompt);
     record += *more_record;
     bytes += *more_bytes;
     return true;
@@ -55,6 +60,24 @@ void fill_interrupted(StoredMessage& answer, const TurnRemains* remains, std::ui
     events.add({.kind = EventKind::ended, .number = std::min(last, UINT32_MAX - 2) + 2});
     answer.events = std::move(events).take();
     if (!answer.outcome) answer.outcome.emplace();
+}
+
+std::optional<chat::Usage> usage_of_interrupted(const StoredMessage& answer, const TurnRemains& remains,
+                                                const StoredMessage* before) {
+    chat::Usage usage{.input = remains.prompt_tokens, .input_estimated = true, .output_estimated = true};
+    usage.output = models::estimate_tokens(answer.content);
+    if (before) usage.output = std::max<std::int64_t>(usage.output - models::estimate_tokens(before->content), 0);
+    bool has_other = false;
+    for (const chat::ContentBlock& block : answer.blocks) {
+        if (std::holds_alternative<chat::Text>(block)) continue;
+        has_other = true;
+        if (const auto* thinking = std::get_if<chat::Thinking>(&block))
+            usage.reasoning += models::estimate_tokens(thinking->text);
+        if (const auto* call = std::get_if<chat::ToolCall>(&block))
+            usage.output += models::estimate_tokens(call->arguments);
+    }
+    if (usage.output == 0 && !has_other) return std::nullopt;
+    return usage;
 }
 
 }  // namespace tertulia::sessions

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,10 +23,12 @@ struct TurnRemains {
     /// The events (event_record.h), and their texts.
     std::string record;
     std::string bytes;
+    /// The prompt's estimated size; 0: not known.
+    std::int64_t prompt_tokens = 0;
 
     /// As one piece, in `TurnCheckpoint::data`'s form.
     static std::string piece(std::string_view model, std::string_view maker, std::uint32_t reserved,
-                             std::string_view record, std::string_view bytes);
+                             std::string_view record, std::string_view bytes, std::int64_t prompt_tokens = 0);
     /// Adds what follows. False: it is no piece, and nothing was added.
     bool add(std::string_view piece);
 };
@@ -36,5 +39,10 @@ struct TurnRemains {
 /// stays the beginning. Pure.
 void fill_interrupted(StoredMessage& answer, const TurnRemains* remains, std::uint32_t first_number,
                       const StoredMessage* before);
+
+/// What the turn of such an answer used, by our own estimate. Nothing where its model had said nothing yet: such an
+/// attempt is not billed. Pure.
+std::optional<chat::Usage> usage_of_interrupted(const StoredMessage& answer, const TurnRemains& remains,
+                                                const StoredMessage* before);
 
 }  // namespace tertulia::sessions

@@ -56,6 +56,30 @@ std::vector<std::string> replay(const StoredMessage& answer, std::uint32_t after
 }
 using Lines = std::vector<std::string>;
 
+TEST(TurnCheckpoint, WhatItUsedIsEstimatedOnceItsModelHasSpoken) {
+    const StoredMessage before{.role = chat::Role::assistant, .content = "12345678"};
+    const StoredMessage whole{.role = chat::Role::assistant,
+                              .content = "1234567812345678",
+                              .blocks = {chat::Thinking{.text = "1234"}, chat::ToolCall{.arguments = "{}"}}};
+    const TurnRemains remains{.prompt_tokens = 70};
+    chat::Usage usage{.input = 70, .output = 5, .reasoning = 1, .input_estimated = true, .output_estimated = true};
+    EXPECT_EQ(usage_of_interrupted(whole, remains, nullptr), usage);
+    usage.output = 3;
+    EXPECT_EQ(usage_of_interrupted(whole, remains, &before), usage);
+    EXPECT_EQ(usage_of_interrupted({}, remains, nullptr), std::nullopt);
+    EXPECT_EQ(usage_of_interrupted(before, remains, &before), std::nullopt);
+}
+
+TEST(TurnCheckpoint, ThePromptsSizeIsOptional) {
+    TurnRemains remains;
+    EXPECT_TRUE(remains.add(TurnRemains::piece("p/m", "maker", 1, "", "a", 70)));
+    EXPECT_TRUE(remains.add(TurnRemains::piece("", "", 1, "", "b")));
+    EXPECT_EQ(remains.prompt_tokens, 70);
+    EXPECT_EQ(remains.bytes, "ab");
+    EXPECT_FALSE(remains.add(TurnRemains::piece("", "", 1, "", "c", 70) + "x"));
+    EXPECT_EQ(remains.bytes, "ab");
+}
+
 TEST(TurnCheckpoint, ThePiecesOfATurnAreItsEventsAndTexts) {
     const auto turn = log();
     TurnRemains remains;
@@ -83,7 +107,7 @@ TEST(TurnCheckpoint, APieceOfAnythingElseAddsNothing) {
     ASSERT_TRUE(remains.add(piece));
     EXPECT_EQ(remains.reserved, 20'000u);
     for (std::size_t cut = 0; cut < piece.size(); ++cut) EXPECT_FALSE(remains.add(piece.substr(0, cut))) << cut;
-    EXPECT_FALSE(remains.add(piece + "x"));
+    EXPECT_FALSE(remains.add(piece + "xx"));
     EXPECT_FALSE(remains.add("\xff\xff\xff\xff\x10"));
     EXPECT_EQ(remains.record, "record");
     EXPECT_EQ(remains.bytes, "bytes");

@@ -261,7 +261,9 @@ TurnCheckpoint TurnLog::take_checkpoint(std::uint32_t more_numbers, bool whole, 
     saved_bytes_ += bytes.size();
     const std::string_view model = is_first && started_ ? std::string_view(started_->model) : std::string_view();
     const std::string_view maker = is_first ? std::string_view(maker_) : std::string_view();
-    return {.turn = name_, .data = TurnRemains::piece(model, maker, reserve, record, bytes), .is_whole = is_first};
+    const std::int64_t prompt = is_first && started_ ? started_->prompt_tokens : 0;
+    return {
+        .turn = name_, .data = TurnRemains::piece(model, maker, reserve, record, bytes, prompt), .is_whole = is_first};
 }
 
 void TurnLog::set_reserved(std::uint32_t number) {

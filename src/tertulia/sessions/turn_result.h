@@ -18,6 +18,8 @@ struct TurnStarted {
     std::string model;
     /// The turn whose answer this one continues; empty: none.
     std::string continues;
+    /// The prompt's estimated size: what the bill of an interrupted turn is made from.
+    std::int64_t prompt_tokens = 0;
 };
 
 /// What a turn came to: the JSON answer, or the error. Value.

@@ -90,7 +90,7 @@ void MemoryStore::close(Session& session, std::string place, const std::string& 
     LostTurn lost{
         .turn_id = session.running_turn, .model = session.header.model, .first_number = session.running_number};
     if (!session.running_place.empty()) lost.before = lower_bound(session.messages, session.running_place)->message;
-    write_answer(session, interrupted_answer(std::move(lost), std::move(place), created_at));
+    write_answer(session, interrupted_answer(lost, std::move(place), created_at));
 }
 
 bool MemoryStore::may_rewrite(const Session& session, const std::string& place) {
@@ -185,10 +185,15 @@ async::Task<Result<std::int64_t>> MemoryStore::begin_turn(sessions::TurnStart st
 async::Task<Result<void>> MemoryStore::end_turn(sessions::TurnEnd end) {
     const std::lock_guard lock(mutex_);
     Session* session = find(end.key);
-    if (!session || session->running_turn.empty() || session->running_turn != end.message.turn_id)
+    const sessions::TurnName name{end.key, end.message.turn_id};
+    if (!session || session->running_turn.empty() || session->running_turn != end.message.turn_id) {
+        if (!ledger_.has(name)) ledger_.add(name, end.message.created_at, end.bills);
         co_return std::unexpected(turn_not_running());
+    }
     if (session->running_place.empty() && end.message.timestamp <= session->header.last_timestamp)
         co_return std::unexpected(not_later_than_last());
+    ledger_.add(name, end.message.created_at, end.bills);
+    session->header.spent_nano += cost_of(end.bills);
     write_answer(*session, std::move(end.message));
     co_return Result<void>();
 }
@@ -320,6 +325,11 @@ async::Task<Result<bool>> MemoryStore::remove(sessions::SessionKey key) {
             forget(found);
     owners_[key.owner].erase(key.session_id);
     co_return true;
+}
+
+async::Task<Result<sessions::UsageReport>> MemoryStore::usage(sessions::UsageQuery query) {
+    const std::lock_guard lock(mutex_);
+    co_return ledger_.usage(query);
 }
 
 }  // namespace tertulia::storage

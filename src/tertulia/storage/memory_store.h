@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tertulia/sessions/store.h"
+#include "tertulia/storage/memory_ledger.h"
 
 namespace tertulia::storage {
 
@@ -39,6 +40,7 @@ class MemoryStore final : public sessions::SessionStore {
     async::Task<base::Result<sessions::SessionPage>> sessions(std::string owner, std::int64_t limit,
                                                               std::string after) override;
     async::Task<base::Result<bool>> remove(sessions::SessionKey key) override;
+    async::Task<base::Result<sessions::UsageReport>> usage(sessions::UsageQuery query) override;
 
   private:
     struct Entry {
@@ -78,6 +80,7 @@ class MemoryStore final : public sessions::SessionStore {
     std::mutex mutex_;
     std::unordered_map<std::string, Sessions> owners_;
     Keys keys_;
+    MemoryLedger ledger_;
     std::set<std::pair<std::int64_t, KeyName>> key_ends_;  // when each of keys_ expires
 };
 

@@ -7,12 +7,14 @@
 
 namespace tertulia::storage {
 
-base::Result<std::unique_ptr<sessions::SessionStore>> open_store(std::string_view spec, const telemetry::Log& log) {
+base::Result<std::unique_ptr<sessions::SessionStore>> open_store(std::string_view spec, const telemetry::Log& log,
+                                                                 PriceBill priced) {
     constexpr std::string_view sqlite = "sqlite:";
     if (spec == "memory:") return std::make_unique<MemoryStore>();
     // SQLite's own name for a database in memory would be a different one for each connection.
     if (spec.starts_with(sqlite) && spec.size() > sqlite.size() && spec != "sqlite::memory:") {
-        auto store = SqliteStore::open({.path = std::string(spec.substr(sqlite.size()))}, log);
+        auto store =
+            SqliteStore::open({.path = std::string(spec.substr(sqlite.size())), .priced = std::move(priced)}, log);
         if (!store) return std::unexpected(store.error());
         return std::move(*store);
     }

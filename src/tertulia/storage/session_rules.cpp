@@ -14,19 +14,34 @@ constexpr char cursor_separator = '~';
 
 }  // namespace
 
-sessions::StoredMessage interrupted_answer(LostTurn turn, std::string timestamp, std::string created_at) {
+sessions::StoredMessage interrupted_answer(const LostTurn& turn, std::string timestamp, std::string created_at) {
     sessions::StoredMessage answer;
     answer.role = chat::Role::assistant;
     answer.timestamp = std::move(timestamp);
     answer.created_at = std::move(created_at);
-    answer.turn_id = std::move(turn.turn_id);
-    answer.model = std::move(turn.model);
+    answer.turn_id = turn.turn_id;
+    answer.model = turn.model;
     answer.outcome.emplace();
     // An answer without anything was tried again, not continued.
     const sessions::StoredMessage* before = turn.before ? &*turn.before : nullptr;
     if (before && (!before->content.empty() || !before->blocks.empty())) answer.outcome->continues = before->turn_id;
     fill_interrupted(answer, turn.remains ? &*turn.remains : nullptr, turn.first_number, before);
     return answer;
+}
+
+std::optional<billing::Bill> interrupted_bill(const LostTurn& turn, const sessions::StoredMessage& answer,
+                                              const PriceBill& priced) {
+    if (!turn.remains || answer.model.empty()) return std::nullopt;
+    const auto usage = usage_of_interrupted(answer, *turn.remains, turn.before ? &*turn.before : nullptr);
+    if (!usage) return std::nullopt;
+    billing::Bill bill{.model = answer.model, .usage = *usage};
+    return priced ? priced(std::move(bill)) : std::move(bill);
+}
+
+std::int64_t cost_of(std::span<const billing::Bill> bills) {
+    std::int64_t nano = 0;
+    for (const billing::Bill& bill : bills) nano += bill.cost_nano.value_or(0);
+    return nano;
 }
 
 std::optional<std::string> place_between(std::string_view last, std::string_view next) {

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "tertulia/base/error.h"
+#include "tertulia/billing/bill.h"
 #include "tertulia/sessions/store.h"
 #include "tertulia/sessions/turn_checkpoint.h"
 
@@ -26,7 +29,18 @@ struct LostTurn {
 };
 
 /// The answer that stands for the one that is missing: `interrupted`, with what was kept of it.
-sessions::StoredMessage interrupted_answer(LostTurn turn, std::string timestamp, std::string created_at);
+sessions::StoredMessage interrupted_answer(const LostTurn& turn, std::string timestamp, std::string created_at);
+
+/// Fills in a bill's cost; does nothing where no price is known. Safe from any thread.
+using PriceBill = std::function<billing::Bill(billing::Bill)>;
+
+/// The bill of such an answer, by our own estimate; nothing where none is due, or its model is not known. `priced` may
+/// be empty.
+std::optional<billing::Bill> interrupted_bill(const LostTurn& turn, const sessions::StoredMessage& answer,
+                                              const PriceBill& priced);
+
+/// Nano-dollars of all of them, as far as prices are known.
+std::int64_t cost_of(std::span<const billing::Bill> bills);
 
 /// A place in the order after `last` and before `next`, for an answer that is missing between them; nothing where no
 /// text lies between the two (then the new message has to take a later place).

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tertulia/storage/session_rules.h"
+#include "tertulia/storage/sqlite_ledger.h"
 #include "tertulia/storage/sqlite_rows.h"
 
 namespace tertulia::storage {
@@ -210,6 +211,11 @@ base::Result<sessions::SessionPage> SqliteReader::sessions(const std::string& ow
         page.next = format_cursor({page.sessions.back().last_activity, page.sessions.back().session_id});
     }
     return page;
+}
+
+sessions::UsageReport SqliteReader::usage(const sessions::UsageQuery& query) {
+    const Snapshot snapshot(*this);
+    return read_usage(database_, query);
 }
 
 }  // namespace tertulia::storage

@@ -31,6 +31,8 @@ class SqliteReader {
     base::Result<sessions::SessionPage> sessions(const std::string& owner, std::int64_t limit,
                                                  const std::string& after);
 
+    sessions::UsageReport usage(const sessions::UsageQuery& query);
+
     std::optional<SqliteError> take_error() { return database_.take_error(); }
 
   private:

@@ -13,12 +13,12 @@ bool is_one_of(std::int64_t value, std::int64_t a, std::int64_t b) {
     return value == a || value == b;
 }
 
+}  // namespace
+
 std::int64_t estimated_parts(const chat::Usage& usage) {
     if (usage.input_estimated) return usage.output_estimated ? both_estimated : input_estimated;
     return usage.output_estimated ? output_estimated : 0;
 }
-
-}  // namespace
 
 // People and other programs may have written rows too: what is not known is read as its most harmless meaning.
 sessions::StoredMessage read_message(const SqliteStatement::Rows& rows) {
@@ -61,11 +61,14 @@ void write_message(SqliteStatement& statement, const sessions::SessionKey& key, 
     const auto count = [&](std::int64_t chat::Usage::* member) {
         return message.usage ? Number((*message.usage).*member) : Number();
     };
+    // One column for both lifetimes: only the ledger tells them apart.
+    const Number written =
+        message.usage ? Number(message.usage->cache_write + message.usage->cache_write_long) : Number();
     statement.run(std::string_view(key.owner), std::string_view(key.session_id), chat::to_string(message.role),
                   std::string_view(message.content), place, std::string_view(message.created_at), TextOrNull{blocks},
                   std::string_view(message.turn_id), sessions::to_string(message.state), TextOrNull{message.model},
-                  TextOrNull{stop}, count(&chat::Usage::input), count(&chat::Usage::cache_read),
-                  count(&chat::Usage::cache_write), count(&chat::Usage::output), count(&chat::Usage::reasoning),
+                  TextOrNull{stop}, count(&chat::Usage::input), count(&chat::Usage::cache_read), written,
+                  count(&chat::Usage::output), count(&chat::Usage::reasoning),
                   message.usage ? Number(estimated_parts(*message.usage)) : Number(), message.cost_nano,
                   TextOrNull{message.metadata}, BytesOrNull{message.events}, TextOrNull{outcome});
 }
@@ -79,7 +82,8 @@ sessions::SessionHeader read_header(const SqliteStatement::Rows& rows) {
             .model = std::string(rows.text(5)),
             .system = std::string(rows.text(6)),
             .context_from = std::string(rows.text(7)),
-            .context_window = rows.integer(8)};
+            .context_window = rows.integer(8),
+            .spent_nano = rows.integer(9)};
 }
 
 }  // namespace tertulia::storage

@@ -1,12 +1,16 @@
 // Between values and rows.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "tertulia/sessions/store.h"
 #include "tertulia/storage/sqlite_database.h"
 
 namespace tertulia::storage {
+
+/// What a column `usage_estimated` holds (sqlite_schema.cpp).
+std::int64_t estimated_parts(const chat::Usage& usage);
 
 /// The columns that `read_message` takes, in its order.
 inline constexpr std::string_view message_columns =
@@ -55,7 +59,7 @@ inline constexpr std::string_view read_replaced_sql =
 /// The columns that `read_header` takes, in its order.
 inline constexpr std::string_view header_columns =
     "session_id, message_count, last_timestamp, last_activity, first_words, model, system, context_from, "
-    "context_window";
+    "context_window, spent_nano";
 sessions::SessionHeader read_header(const SqliteStatement::Rows& rows);
 
 }  // namespace tertulia::storage

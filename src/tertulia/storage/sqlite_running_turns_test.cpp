@@ -33,7 +33,7 @@ class SqliteRunningTurnsTest : public testing::Test {
     }
     void start(const TurnName& turn) {
         SqliteStatement insert(database,
-                               "INSERT INTO sessions VALUES (?1, ?2, 1, '', '', '', '', '', '', 0, ?3, NULL, 1)");
+                               "INSERT INTO sessions VALUES (?1, ?2, 1, '', '', '', '', '', '', 0, ?3, NULL, 1, 0)");
         insert.run(std::string_view(turn.key.owner), std::string_view(turn.key.session_id),
                    std::string_view(turn.turn_id));
     }

@@ -17,7 +17,7 @@ constexpr int check_busy_ms = 5000;
 // `messages` mirrors the message items of the DynamoDB design, one row each. It is a rowid table with a unique index:
 // as WITHOUT ROWID its long rows would spill out of the key's tree, at three times the cost. `sessions` holds what can
 // be known of a session without reading its messages.
-constexpr std::array<const char*, 2> steps{R"sql(
+constexpr std::array<const char*, 3> steps{R"sql(
 CREATE TABLE messages (
     owner TEXT NOT NULL,
     session_id TEXT NOT NULL,
@@ -110,6 +110,32 @@ CREATE TABLE checkpoints (
     number INTEGER PRIMARY KEY,
     pieces BLOB NOT NULL
 );
+)sql",
+                                           R"sql(
+-- A row for each attempt that was billed. Only ever added to, also when its session is deleted; what is too old is
+-- deleted by hand (docs/operations.md).
+CREATE TABLE ledger (
+    owner TEXT NOT NULL,
+    ended_at INTEGER NOT NULL,      -- when its turn ended: microseconds since 1970
+    session_id TEXT NOT NULL,
+    turn_id TEXT NOT NULL,
+    number INTEGER NOT NULL,        -- of the attempt among its turn's billed ones, from 1
+    model TEXT NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    cache_write_long_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    usage_estimated INTEGER NOT NULL, -- as in messages
+    cost_nano INTEGER,              -- billionths of a dollar; NULL: no price was known
+    hedge INTEGER NOT NULL,         -- 1: the loser of a hedge
+    price_version TEXT
+);
+-- Grows at its end, as the table does, while there is one owner.
+CREATE INDEX ledger_by_owner ON ledger (owner, ended_at);
+
+ALTER TABLE sessions ADD COLUMN spent_nano INTEGER NOT NULL DEFAULT 0; -- the sum of its bills' costs
 )sql"};
 
 }  // namespace

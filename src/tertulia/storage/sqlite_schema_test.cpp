@@ -136,6 +136,9 @@ TEST(SqliteSchema, a_file_of_the_first_version_keeps_its_sessions) {
     const auto lost = runner.run(store->turn({key, "t2"})).value().value();
     EXPECT_EQ(lost.answer.value().state, sessions::TurnState::interrupted);
     EXPECT_EQ(lost.answer->model, "a/b");
+    // The ledger begins empty: what was before it is not billed again.
+    EXPECT_EQ(runner.run(store->usage({.owner = "local"})).value().total, sessions::UsageRow{});
+    EXPECT_EQ(runner.run(store->open(key, 1, 100)).value().value().header.spent_nano, 0);
 }
 
 TEST(SqliteDatabase, its_first_error_sticks_until_it_is_taken) {

@@ -95,7 +95,8 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& give
 
     auto parts = std::make_unique<Parts>(Parts{std::move(*lock), nullptr, nullptr, nullptr});
     parts->checkpointer = std::make_unique<SqliteCheckpointer>(std::move(*checkpoints), log);
-    parts->writer = std::make_unique<SqliteWriter>(std::move(*writing), *parts->checkpointer, options.busy_ms, log);
+    parts->writer =
+        std::make_unique<SqliteWriter>(std::move(*writing), *parts->checkpointer, options.busy_ms, log, options.priced);
     if (const auto error = parts->writer->start_error()) return std::unexpected(start_error(options.path, *error));
     parts->readers = std::make_unique<SqliteReaders>(std::move(readers), log);
     return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(parts)));
@@ -181,6 +182,11 @@ async::Task<Result<sessions::SessionPage>> SqliteStore::sessions(std::string own
 
 async::Task<Result<bool>> SqliteStore::remove(sessions::SessionKey key) {
     return parts_->writer->write<bool>([key = std::move(key)](SqliteWrites& writes) { return writes.remove(key); });
+}
+
+async::Task<Result<sessions::UsageReport>> SqliteStore::usage(sessions::UsageQuery query) {
+    return parts_->readers->read<sessions::UsageReport>(
+        [query = std::move(query)](SqliteReader& reader) { return reader.usage(query); });
 }
 
 }  // namespace tertulia::storage

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tertulia/sessions/store.h"
+#include "tertulia/storage/session_rules.h"
 #include "tertulia/telemetry/log.h"
 
 namespace tertulia::storage {
@@ -18,6 +19,8 @@ struct SqliteOptions {
     std::int64_t max_pages = 0;
     /// How long a lock that another program holds is waited for.
     int busy_ms = 4000;
+    /// For the bills of interrupted turns; empty: they have no price.
+    PriceBill priced = {};
 };
 
 /// Write-ahead log, synchronous=FULL, one writer thread with group commit, readers and checkpoints beside it. Another
@@ -50,6 +53,7 @@ class SqliteStore final : public sessions::SessionStore {
     async::Task<base::Result<sessions::SessionPage>> sessions(std::string owner, std::int64_t limit,
                                                               std::string after) override;
     async::Task<base::Result<bool>> remove(sessions::SessionKey key) override;
+    async::Task<base::Result<sessions::UsageReport>> usage(sessions::UsageQuery query) override;
 
     /// Transactions committed so far: fewer than writes, since those that wait together share one.
     std::uint64_t commits() const;

@@ -11,6 +11,7 @@
 #include <future>
 
 #include "tertulia/async/spawn.h"
+#include "tertulia/base/date_text.h"
 #include "tertulia/sessions/event_record.h"
 #include "tertulia/sessions/stored_answer.h"
 #include "tertulia/sessions/turn_checkpoint.h"
@@ -45,7 +46,7 @@ class Pieces {
                      .text_size = static_cast<std::uint32_t>(text.size())});
         const std::string_view record =
             std::string_view(events_.bytes()).substr(std::exchange(done_, events_.bytes().size()));
-        return {.turn = turn_, .data = sessions::TurnRemains::piece("fake/model", "fake", 0, record, text)};
+        return {.turn = turn_, .data = sessions::TurnRemains::piece("fake/model", "fake", 0, record, text, 250)};
     }
 
   private:
@@ -64,11 +65,11 @@ class SqliteStoreTest : public testing::Test {
         return std::move(SqliteDatabase::open(path, mode, 5000).value());
     }
     // A store on what a crash would have left at this moment: the database and its log, nothing tidied up.
-    std::unique_ptr<SqliteStore> crash(const std::string& from) {
+    std::unique_ptr<SqliteStore> crash(const std::string& from, storage::PriceBill priced = {}) {
         std::filesystem::remove(copy + "-shm");
         for (const std::string suffix : {"", "-wal"})
             std::filesystem::copy_file(from + suffix, copy + suffix, std::filesystem::copy_options::overwrite_existing);
-        return std::move(SqliteStore::open({.path = copy}, silent).value());
+        return std::move(SqliteStore::open({.path = copy, .priced = std::move(priced)}, silent).value());
     }
     SqliteDatabase plain_copy() {
         return std::move(SqliteDatabase::open(copy, SqliteDatabase::Mode::read_only, 5000).value());
@@ -174,6 +175,46 @@ TEST_F(SqliteStoreTest, many_turns_are_checkpointed_together) {
         const auto turn = run(after->turn({{"local", session}, "t"})).value().value();
         EXPECT_EQ(turn.answer.value().content, expected[i]);
     }
+}
+
+// A nano-dollar for each token, whatever it is.
+billing::Bill at_one_nano(billing::Bill bill) {
+    bill.cost_nano = bill.usage.prompt() + bill.usage.completion();
+    bill.price_version = "v";
+    return bill;
+}
+
+TEST_F(SqliteStoreTest, an_interrupted_turn_is_billed_by_our_own_estimate) {
+    const auto store = open();
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1)))));
+    Pieces pieces("s", "t1");
+    ASSERT_TRUE(run(store->checkpoint({pieces.next("Four words of it")})));
+    ASSERT_TRUE(run(store->begin_turn(start_of("silent", "t2", at(1)))));
+    const auto after = crash(path, at_one_nano);
+    EXPECT_EQ(run(after->close_interrupted(base::parse_rfc3339(at(9)).value())).value(), 2);
+    const auto report = run(after->usage({.owner = "local", .group_by = {sessions::UsageGroup::model}})).value();
+    // The one that had said nothing is not billed.
+    const sessions::UsageRow row{
+        .model = "fake/model", .turns = 1, .input_tokens = 250, .output_tokens = 4, .cost_nano = 254};
+    EXPECT_THAT(report.rows, ElementsAre(row));
+    EXPECT_EQ(run(after->open({"local", "s"}, 1, no_limit)).value().value().header.spent_nano, 254);
+    EXPECT_EQ(run(after->usage({.owner = "local", .to_us = base::parse_rfc3339(at(9)).value()})).value().total.turns,
+              0);
+}
+
+TEST_F(SqliteStoreTest, a_lost_turn_is_billed_when_the_next_one_closes_it) {
+    const auto store = open({.priced = at_one_nano});
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t1", at(1)))));
+    Pieces pieces("s", "t1");
+    ASSERT_TRUE(run(store->checkpoint({pieces.next("Four words of it")})));
+    ASSERT_TRUE(run(store->begin_turn(start_of("s", "t2", at(5)))));
+    EXPECT_EQ(run(store->usage({.owner = "local"})).value().total.cost_nano, 254);
+    EXPECT_EQ(run(store->open({"local", "s"}, 1, no_limit)).value().value().header.spent_nano, 254);
+    // Its own end comes too late to be billed again.
+    auto end = end_of("s", "t1", at(6));
+    end.bills = {{.model = "fake/model", .cost_nano = 1'000}};
+    EXPECT_FALSE(run(store->end_turn(std::move(end))));
+    EXPECT_EQ(run(store->usage({.owner = "local"})).value().total.cost_nano, 254);
 }
 
 TEST_F(SqliteStoreTest, a_lost_turn_is_closed_with_its_checkpoints_by_the_next_one) {

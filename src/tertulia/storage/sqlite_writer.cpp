@@ -16,9 +16,9 @@ constexpr const char* unavailable_message =
 }  // namespace
 
 SqliteWriter::SqliteWriter(SqliteDatabase database, SqliteCheckpointer& checkpointer, int busy_ms,
-                           const telemetry::Log& log)
+                           const telemetry::Log& log, PriceBill priced)
     : database_(std::move(database)),
-      writes_(database_),
+      writes_(database_, std::move(priced)),
       begin_(database_, "BEGIN IMMEDIATE"),
       commit_(database_, "COMMIT"),
       start_error_(database_.take_error()),

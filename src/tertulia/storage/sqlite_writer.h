@@ -27,7 +27,8 @@ namespace tertulia::storage {
 /// Destruction writes what is queued first. Shared; safe from any thread.
 class SqliteWriter {
   public:
-    SqliteWriter(SqliteDatabase database, SqliteCheckpointer& checkpointer, int busy_ms, const telemetry::Log& log);
+    SqliteWriter(SqliteDatabase database, SqliteCheckpointer& checkpointer, int busy_ms, const telemetry::Log& log,
+                 PriceBill priced = {});
     ~SqliteWriter();
     SqliteWriter(const SqliteWriter&) = delete;
 

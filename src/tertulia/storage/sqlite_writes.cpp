@@ -14,9 +14,11 @@ using sessions::SessionKey;
 using sessions::StoredMessage;
 using View = std::string_view;
 
-SqliteWrites::SqliteWrites(SqliteDatabase& database)
+SqliteWrites::SqliteWrites(SqliteDatabase& database, PriceBill priced)
     : database_(database),
+      priced_(std::move(priced)),
       turns_(database),
+      ledger_(database),
       find_session_(database,
                     "SELECT rowid, message_count, last_timestamp, model, running_turn, running_place, running_number "
                     "FROM sessions WHERE owner = ?1 AND session_id = ?2"),
@@ -36,10 +38,11 @@ SqliteWrites::SqliteWrites(SqliteDatabase& database)
           database,
           "UPDATE sessions SET message_count = message_count + ?2, last_timestamp = ?3, last_activity = ?4, "
           "model = ?5, system = ?6, context_from = ?7, context_window = ?8, running_turn = ?9, running_place = ?10, "
-          "running_number = ?11 WHERE rowid = ?1"),
+          "running_number = ?11, spent_nano = spent_nano + ?12 WHERE rowid = ?1"),
       update_at_end_(database,
                      "UPDATE sessions SET message_count = message_count + ?2, last_timestamp = ?3, last_activity = ?4, "
-                     "running_turn = NULL, running_place = NULL, running_number = NULL WHERE rowid = ?1"),
+                     "running_turn = NULL, running_place = NULL, running_number = NULL, spent_nano = spent_nano + ?5 "
+                     "WHERE rowid = ?1"),
       insert_message_(database, insert_message_sql),
       update_message_(database, update_message_sql),
       keep_replaced_(database, keep_replaced_sql),
@@ -112,6 +115,17 @@ std::int64_t SqliteWrites::write_answer(const SessionKey& key, const State& stat
     return 1;
 }
 
+SqliteWrites::Closed SqliteWrites::close(const SessionKey& key, const State& state, const LostTurn& lost,
+                                         std::string place, const std::string& created_at) {
+    const StoredMessage answer = interrupted_answer(lost, std::move(place), created_at);
+    Closed closed{.added = write_answer(key, state, answer)};
+    if (const auto bill = interrupted_bill(lost, answer, priced_)) {
+        ledger_.add({key, lost.turn_id}, created_at, {&*bill, 1});
+        closed.nano = bill->cost_nano.value_or(0);
+    }
+    return closed;
+}
+
 void SqliteWrites::keep_idempotency(const sessions::TurnStart& start) {
     if (!start.idempotency) return;
     const sessions::IdempotencyRecord& record = *start.idempotency;
@@ -140,12 +154,14 @@ Result<std::int64_t> SqliteWrites::begin_turn(const sessions::TurnStart& start) 
     }
 
     std::int64_t added = rewrites ? 0 : 1;
+    std::int64_t spent = 0;
     if (closes) {
         LostTurn lost = lost_turn(start.key, *state);
         const std::array<sessions::TurnName, 1> name{{{start.key, lost.turn_id}}};
         lost.remains = std::move(turns_.remains(name).front());
-        added += write_answer(start.key, *state,
-                              interrupted_answer(std::move(lost), std::move(lost_place), message.created_at));
+        const Closed closed = close(start.key, *state, lost, std::move(lost_place), message.created_at);
+        added += closed.added;
+        spent = closed.nano;
     }
     if (!rewrites) write_message(insert_message_, start.key, message, message.timestamp);
     keep_idempotency(start);
@@ -154,7 +170,7 @@ Result<std::int64_t> SqliteWrites::begin_turn(const sessions::TurnStart& start) 
     if (state && state->row != 0) {
         update_at_begin_.run(state->row, added, last, View(message.created_at), View(start.model), View(start.system),
                              View(start.context_from), start.context_window, TextOrNull{message.turn_id},
-                             TextOrNull{start.rewrites}, std::int64_t{start.first_number});
+                             TextOrNull{start.rewrites}, std::int64_t{start.first_number}, spent);
         return state->message_count + added;
     }
     if (state) {  // messages of another program's making, the first of ours
@@ -170,13 +186,18 @@ Result<std::int64_t> SqliteWrites::begin_turn(const sessions::TurnStart& start) 
 
 Result<void> SqliteWrites::end_turn(const sessions::TurnEnd& end) {
     const std::optional<State> state = find(end.key);
-    if (!state || state->running_turn.empty() || state->running_turn != end.message.turn_id)
+    const sessions::TurnName name{end.key, end.message.turn_id};
+    if (!state || state->running_turn.empty() || state->running_turn != end.message.turn_id) {
+        if (!end.bills.empty() && !ledger_.has(name, end.message.created_at))
+            ledger_.add(name, end.message.created_at, end.bills);
         return std::unexpected(turn_not_running());
+    }
     const bool rewrites = !state->running_place.empty();
     if (!rewrites && end.message.timestamp <= state->last_timestamp) return std::unexpected(not_later_than_last());
     const std::int64_t added = write_answer(end.key, *state, end.message);
     update_at_end_.run(state->row, added, View(rewrites ? state->last_timestamp : end.message.timestamp),
-                       View(end.message.created_at));
+                       View(end.message.created_at), cost_of(end.bills));
+    ledger_.add(name, end.message.created_at, end.bills);
     return {};
 }
 
@@ -205,8 +226,9 @@ Result<std::int64_t> SqliteWrites::close_interrupted(std::int64_t now_us) {
         lost.remains = std::exchange(remains[i], std::nullopt);
         const bool rewrites = !state.running_place.empty();
         const std::string place = rewrites ? state.running_place : base::next_timestamp(state.last_timestamp, now_us);
-        const std::int64_t added = write_answer(keys[i], state, interrupted_answer(std::move(lost), place, created_at));
-        update_at_end_.run(state.row, added, View(rewrites ? state.last_timestamp : place), View(created_at));
+        const Closed closed = close(keys[i], state, lost, place, created_at);
+        update_at_end_.run(state.row, closed.added, View(rewrites ? state.last_timestamp : place), View(created_at),
+                           closed.nano);
     }
     return static_cast<std::int64_t>(keys.size());
 }

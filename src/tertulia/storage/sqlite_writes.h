@@ -10,6 +10,7 @@
 #include "tertulia/sessions/store.h"
 #include "tertulia/storage/session_rules.h"
 #include "tertulia/storage/sqlite_database.h"
+#include "tertulia/storage/sqlite_ledger.h"
 #include "tertulia/storage/sqlite_running_turns.h"
 
 namespace tertulia::storage {
@@ -19,7 +20,8 @@ namespace tertulia::storage {
 /// database has failed by then the result means nothing: ask `SqliteDatabase::failed()` first. For one thread.
 class SqliteWrites {
   public:
-    explicit SqliteWrites(SqliteDatabase& database);
+    /// `priced`: for the bills of interrupted turns; may be empty.
+    explicit SqliteWrites(SqliteDatabase& database, PriceBill priced = {});
 
     base::Result<std::int64_t> begin_turn(const sessions::TurnStart& start);
     base::Result<void> end_turn(const sessions::TurnEnd& end);
@@ -46,6 +48,13 @@ class SqliteWrites {
     std::optional<State> find(const sessions::SessionKey& key);
     std::optional<sessions::StoredMessage> message_at(const sessions::SessionKey& key, const std::string& place);
     bool may_rewrite(const sessions::SessionKey& key, const State& state, const std::string& place);
+    // Writes the missing answer of `lost` and its bill; gives the messages added and what the bill costs.
+    struct Closed {
+        std::int64_t added = 0;
+        std::int64_t nano = 0;
+    };
+    Closed close(const sessions::SessionKey& key, const State& state, const LostTurn& lost, std::string place,
+                 const std::string& created_at);
     LostTurn lost_turn(const sessions::SessionKey& key, const State& state);
     // Appends the running turn's answer, or puts it in its place; gives the number of messages added.
     std::int64_t write_answer(const sessions::SessionKey& key, const State& state,
@@ -53,7 +62,9 @@ class SqliteWrites {
     void keep_idempotency(const sessions::TurnStart& start);
 
     SqliteDatabase& database_;
+    PriceBill priced_;
     SqliteRunningTurns turns_;
+    SqliteLedger ledger_;
     SqliteStatement find_session_;
     SqliteStatement last_message_;
     SqliteStatement message_at_;
