@@ -43,7 +43,7 @@ from answers import CUT, END, RESET, STALL, Answer, Pause, Raw
 from behaviour import Behaviour
 from fake_upstream import FakeUpstream
 from prompt_cache import Malformed, PromptCache
-from provider_errors import FILTERED, LENGTH, TOO_LONG, in_band, malformed, refused
+from provider_errors import FILTERED, LENGTH, TOO_LONG, in_band, malformed, refused, used_up
 
 SENTENCES = (
     "A tertulia is a regular gathering of people who like to talk.",
@@ -159,7 +159,7 @@ class Script:
         said = self.request.messages
         prefill = said[-1][0] == "assistant"
         last = said[-1][1] if prefill else said[-2][1] if len(said) > 1 and said[-2][0] == "assistant" else ""
-        shown = last if prefill else last.rstrip()
+        shown = last if prefill or whole.startswith(last) else last.rstrip()
         if shown and whole.startswith(shown) and (prefill or shown != whole):
             return shown, prefill
         return "", prefill
@@ -186,7 +186,7 @@ class Script:
         if fault == "filter":
             return self.refused(400, "The response was filtered due to the prompt.", code="content_filter")
         if fault == "quota":
-            return self.refused(429, "You exceeded your current quota.", code="insufficient_quota")
+            return used_up(self.dialect)
         if fault == "html":
             return Answer(status=502, body="<html><h1>502 Bad Gateway</h1></html>", content_type="text/html")
         if fault == "f15" and self.elapsed < self.scaled(60) and self.elapsed % self.scaled(12) < self.scaled(10):
@@ -247,7 +247,7 @@ class Script:
             "inband": (0, [in_band(self.dialect), END]),
             "stall": (40, [STALL]),
             "end": (40, [END]),
-            "reset": (40, [Pause(0.02), RESET]),
+            "reset": (40, [Pause(0.3), RESET]),
         }.get(fault, (None, []))
         if after is None:
             return pause + spaced

@@ -33,6 +33,18 @@ def refused(dialect, status, message, code=None, headers=None):
     return Answer(status=status, body=body, headers=named | (headers or {}))
 
 
+def used_up(dialect):
+    """No waiting heals this one."""
+    family = FAMILIES.get(dialect, dialect)
+    if family == "openai":
+        return refused(family, 429, "You exceeded your current quota.", code="insufficient_quota")
+    if family == "anthropic":
+        return refused(family, 400, "Your credit balance is too low to access the Anthropic API.")
+    answer = refused(family, 400, "You have exceeded the service quota.")
+    answer.headers["x-amzn-errortype"] = "ServiceQuotaExceededException"
+    return answer
+
+
 def in_band(dialect):
     """An error after HTTP 200."""
     if dialect == "openai-responses":
