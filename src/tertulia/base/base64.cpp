@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 namespace tertulia::base {
 namespace {
@@ -22,25 +23,32 @@ constexpr auto digits = [] {
 std::optional<std::string> decode_base64(std::string_view text) {
     if (text.size() % 4 != 0) return std::nullopt;
     std::size_t padding = 0;
-    while (padding < 2 && !text.empty() && text.ends_with('=')) {
+    while (padding < 2 && text.ends_with('=')) {
         text.remove_suffix(1);
         ++padding;
     }
-    std::string out;
-    out.reserve(text.size() / 4 * 3 + 2);
-    std::uint32_t bits = 0;
-    int count = 0;
-    for (const char c : text) {
-        const std::uint8_t digit = digits[static_cast<unsigned char>(c)];
-        if (digit == no_digit) return std::nullopt;
-        bits = bits << 6 | digit;
-        count += 6;
-        if (count < 8) continue;
-        count -= 8;
-        out += static_cast<char>(bits >> count & 0xff);
+    const auto digit = [](char c) { return digits[static_cast<unsigned char>(c)]; };
+    const std::size_t tail = text.size() % 4;  // 0, 2 or 3 digits of a group with padding
+    std::string bytes(text.size() / 4 * 3 + (tail == 0 ? 0 : tail - 1), '\0');
+    std::uint8_t seen = 0;  // all digits or-ed: what is none sets the upper bits
+    char* out = bytes.data();
+    const char* at = text.data();
+    for (const char* const end = at + (text.size() - tail); at != end; at += 4) {
+        const std::uint8_t a = digit(at[0]), b = digit(at[1]), c = digit(at[2]), d = digit(at[3]);
+        seen = static_cast<std::uint8_t>(seen | a | b | c | d);
+        *out++ = static_cast<char>(a << 2 | b >> 4);
+        *out++ = static_cast<char>(b << 4 | c >> 2);
+        *out++ = static_cast<char>(c << 6 | d);
     }
-    if ((bits & ((1U << count) - 1)) != 0) return std::nullopt;  // bits behind the last byte: two texts for one value
-    return out;
+    if (tail != 0) {
+        const std::uint8_t a = digit(at[0]), b = digit(at[1]), c = tail == 3 ? digit(at[2]) : std::uint8_t(0);
+        seen = static_cast<std::uint8_t>(seen | a | b | c);
+        *out++ = static_cast<char>(a << 2 | b >> 4);
+        if (tail == 3) *out++ = static_cast<char>(b << 4 | c >> 2);
+        // Bits behind the last byte: two texts for one value.
+        if ((tail == 3 ? c & 3 : b & 15) != 0) return std::nullopt;
+    }
+    return seen > 63 ? std::nullopt : std::optional(std::move(bytes));
 }
 
 std::string encode_base64(std::string_view bytes) {

@@ -25,7 +25,8 @@ TEST(Base64, gives_the_bytes_back) {
 
 TEST(Base64, takes_nothing_else) {
     for (const std::string_view text :
-         {"Z", "Zg", "Zg=", "Zg===", "Z===", "====", "=", "Zm9v\n", "Zm 9", "Zm9-", "Zm9_", "Zg==Zg==", "Zh==", "Zm9="})
+         {"Z", "Zg", "Zg=", "Zg===", "Z===", "====", "=", "Zm9v\n", "Zm 9", "Zm9-", "Zm9_",
+          "Zg==Zg==", "Zh==", "Zm9=", "A===", "AA=A", "Z=g=", "\xff\xff\xff\xff", "Zm9v\xc3\xa9=="})
         EXPECT_EQ(decode_base64(text), std::nullopt) << text;
 }
 

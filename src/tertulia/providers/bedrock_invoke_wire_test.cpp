@@ -66,6 +66,17 @@ TEST(BedrockInvokeReader, reads_anthropics_events_in_chunks) {
     EXPECT_EQ(outcome.usage, (Usage{.input = 10, .cache_read = 7, .output = 5})) << "the model's own counts go first";
 }
 
+TEST(BedrockInvokeReader, reads_a_chunk_however_its_json_is_written) {
+    const std::string hi =
+        base::encode_base64(R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}})");
+    for (const std::string& payload :
+         {R"({"bytes":")" + hi + R"("})", R"({"bytes":")" + hi + R"(","p":""})",
+          R"({"p":"ab","bytes":")" + hi + R"("})", R"({ "bytes" : ")" + hi + R"(" })",
+          R"({"bytes":")" + hi + R"(","p":"a\"b"})", R"({"bytes":")" + hi + R"(","q":{"p":"a"}})",
+          R"({"bytes":"\u0065)" + hi.substr(1) + R"("})"})
+        EXPECT_EQ(read(start + aws_event("chunk", payload) + end_turn + stop).text(), "Hi") << payload;
+}
+
 TEST(BedrockInvokeReader, takes_counts_from_the_metrics_where_the_events_have_none) {
     const std::string bare = chunk(R"({"type":"message_start","message":{"usage":null}})") + hello +
                              chunk(R"({"type":"message_delta","delta":{"stop_reason":"end_turn"}})");
@@ -73,8 +84,10 @@ TEST(BedrockInvokeReader, takes_counts_from_the_metrics_where_the_events_have_no
 }
 
 TEST(BedrockInvokeReader, a_chunk_that_is_not_strictly_base64_is_a_failure) {
-    for (const std::string_view payload : {"{}", R"({"bytes":7})", R"({"bytes":"e30"})", R"({"bytes":"e30=\n"})",
-                                           R"({"bytes":"e31="})", R"({"bytes":"W10="})", R"({"bytes":""})", "{", ""}) {
+    for (const std::string_view payload :
+         {"{}", R"({"bytes":7})", R"({"bytes":"e30"})", R"({"bytes":"e30=\n"})", R"({"bytes":"e31="})",
+          R"({"bytes":"W10="})", R"({"bytes":""})", "{", "", R"({"bytes":"e30=","p":"a"b"})",
+          R"({"bytes":"e3\u0030=","p":"a)", R"({"bytes":"e30=",})"}) {
         const ReaderOutcome outcome = read(start + hello + aws_event("chunk", payload) + end_turn + stop);
         EXPECT_EQ(outcome.failure, FailureKind::broken) << payload;
         EXPECT_EQ(outcome.text(), "Hello") << payload;
