@@ -20,6 +20,8 @@ struct ProviderConfig {
     base::Secret api_key = {};
     std::string stream = "always";
     std::string api_version = "2023-06-01";
+    /// Of Amazon Bedrock.
+    std::string region = {};
     /// Where unset, those of `[deadlines]`.
     std::optional<base::Milliseconds> connect_limit = {};
     std::optional<base::Milliseconds> first_token_limit = {};

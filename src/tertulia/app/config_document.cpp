@@ -99,6 +99,10 @@ body_bytes = 1048576
 | `ANTHROPIC_BASE_URL` | its address; default `https://api.anthropic.com`, `/v1/messages` is appended |
 | `OPENAI_API_KEY` | adds the providers `openai` and `openai-responses` |
 | `OPENAI_BASE_URL` | its address; default `https://api.openai.com/v1`, `/chat/completions` or `/responses` is appended |
+| `AWS_ACCESS_KEY_ID` and the other places where AWS's tools find credentials | add the providers `bedrock` and `bedrock-invoke` ([docs/providers.md](providers.md)) |
+| `AWS_BEARER_TOKEN_BEDROCK` | a Bedrock API key; goes before credentials |
+| `AWS_REGION`, `AWS_DEFAULT_REGION` | their region; else the profile's, else `us-east-1` |
+| `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`, `AWS_ENDPOINT_URL` | their address |
 
 ## Keys
 

@@ -131,8 +131,9 @@ struct FileReader {
     Result<void> check(const ProviderConfig& provider, const toml::node& entry, std::string_view names) const {
         if (provider.name.empty()) return fail_at(entry, fmt::format("{}name must be set", names));
         if (provider.kind.empty()) {
-            return fail_at(
-                entry, fmt::format("{}kind must be set: anthropic-messages, openai-chat or openai-responses", names));
+            return fail_at(entry, fmt::format("{}kind must be set: anthropic-messages, openai-chat, openai-responses, "
+                                              "bedrock-converse or bedrock-invoke",
+                                              names));
         }
         return {};
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "tertulia/aws/region.h"
 #include "tertulia/base/json.h"
 #include "tertulia/http/url.h"
 
@@ -41,7 +42,7 @@ bool is_provider_name(std::string_view text) {
     });
 }
 bool is_kind(std::string_view text) {
-    return one_of(text, "anthropic-messages", "openai-chat", "openai-responses");
+    return one_of(text, "anthropic-messages", "openai-chat", "openai-responses", "bedrock-converse", "bedrock-invoke");
 }
 bool is_stream(std::string_view text) {
     return one_of(text, "always", "as_asked");
@@ -51,6 +52,9 @@ bool is_on_busy(std::string_view text) {
 }
 bool is_on_disconnect(std::string_view text) {
     return one_of(text, "finish", "cancel");
+}
+bool is_region(std::string_view text) {
+    return text.empty() || aws::is_region(text);
 }
 bool is_api_version(std::string_view text) {
     return one_of(text, "2023-06-01", "2026-10-21");
@@ -266,26 +270,32 @@ const std::array provider_table = {
     Key<ProviderConfig>{.path = "name",
                         .slot = SLOT(ProviderConfig, name),
                         .description = "What stands before the slash in `model`. An entry of the name of a built-in "
-                                       "provider (`anthropic`, `openai`, `openai-responses`, `local`) replaces it.",
+                                       "provider (`anthropic`, `openai`, `openai-responses`, `bedrock`, "
+                                       "`bedrock-invoke`, `local`) replaces it.",
                         .allowed = "letters, digits and ._-",
                         .valid = is_provider_name,
                         .default_note = "must be set"},
-    Key<ProviderConfig>{.path = "kind",
-                        .slot = SLOT(ProviderConfig, kind),
-                        .description = "The API that it speaks.",
-                        .allowed = "anthropic-messages, openai-chat or openai-responses",
-                        .valid = is_kind,
-                        .default_note = "must be set"},
+    Key<ProviderConfig>{
+        .path = "kind",
+        .slot = SLOT(ProviderConfig, kind),
+        .description = "The API that it speaks.",
+        .allowed = "anthropic-messages, openai-chat, openai-responses, bedrock-converse or bedrock-invoke",
+        .valid = is_kind,
+        .default_note = "must be set"},
     Key<ProviderConfig>{.path = "base_url",
                         .slot = SLOT(ProviderConfig, base_url),
                         .description = "`/v1/messages` (anthropic-messages), `/chat/completions` (openai-chat) or "
-                                       "`/responses` (openai-responses) is appended.",
+                                       "`/responses` (openai-responses) is appended; for Bedrock `/model/ID/...`.",
                         .allowed = "an http or https URL",
                         .valid = is_url,
-                        .default_note = "`https://api.anthropic.com` or `https://api.openai.com/v1`, by kind"},
+                        .default_note = "`https://api.anthropic.com`, `https://api.openai.com/v1` or Bedrock's address "
+                                        "in the region, by kind"},
     Key<ProviderConfig>{.path = "api_key",
                         .slot = SLOT(ProviderConfig, api_key),
-                        .description = "The key. One that stands in the file itself earns a warning.",
+                        .description =
+                            "The key. One that stands in the file itself earns a warning. For Bedrock a Bedrock "
+                            "API key; without one (and without `AWS_BEARER_TOKEN_BEDROCK`) calls are "
+                            "signed with AWS credentials ([docs/providers.md](providers.md)).",
                         .allowed = secret_forms,
                         .default_note = "none is sent"},
     Key<ProviderConfig>{.path = "stream",
@@ -301,6 +311,14 @@ const std::array provider_table = {
                                        "recordings of the real API; the newer one only by its documentation.",
                         .allowed = "2023-06-01 or 2026-10-21",
                         .valid = is_api_version},
+    Key<ProviderConfig>{
+        .path = "region",
+        .slot = SLOT(ProviderConfig, region),
+        .description = "bedrock-converse and bedrock-invoke only: the AWS region. Calls are signed for "
+                       "it, and `base_url` is its address where none is set.",
+        .allowed = "the name of an AWS region",
+        .valid = is_region,
+        .default_note = "`AWS_REGION`, else `AWS_DEFAULT_REGION`, else the AWS profile's, else `us-east-1`"},
     Key<ProviderConfig>{.path = "deadlines.connect_ms",
                         .slot = SLOT(ProviderConfig, connect_limit),
                         .description = "For this provider, in place of the general one.",

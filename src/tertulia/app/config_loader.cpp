@@ -7,6 +7,7 @@
 #include <sstream>
 #include <thread>
 
+#include "tertulia/app/bedrock_config.h"
 #include "tertulia/app/config_file.h"
 #include "tertulia/app/config_keys.h"
 #include "tertulia/app/config_value.h"
@@ -120,6 +121,7 @@ void add_local(LoadedConfig& loaded) {
 }
 
 base::Result<void> complete_providers(const Environment& environment, LoadedConfig& loaded) {
+    if (auto done = complete_bedrock(environment, loaded); !done) return done;
     for (ProviderConfig& provider : loaded.config.providers) {
         const std::string source_name = fmt::format("providers.{}.base_url", provider.name);
         if (provider.base_url.empty()) {
@@ -130,6 +132,7 @@ base::Result<void> complete_providers(const Environment& environment, LoadedConf
     add_vendor("anthropic", "anthropic-messages", anthropic_url, environment, loaded);
     add_vendor("openai", "openai-chat", openai_url, environment, loaded);
     add_vendor("openai-responses", "openai-responses", openai_url, environment, loaded);
+    add_bedrock(environment, loaded);
     add_local(loaded);
     for (ProviderConfig& provider : loaded.config.providers) {
         while (provider.base_url.ends_with('/')) provider.base_url.pop_back();
@@ -192,7 +195,7 @@ base::Result<void> check_whole(LoadedConfig& loaded) {
 }  // namespace
 
 base::Result<LoadedConfig> load_config(const CommandLine& command_line, const Environment& environment) {
-    LoadedConfig loaded;
+    LoadedConfig loaded{.environment = environment};
     for (const Key<Config>& key : config_keys()) loaded.sources.emplace(key.path, "default");
     if (auto done = apply_file(command_line, environment, loaded); !done) return std::unexpected(done.error());
     if (auto done = apply_environment(environment, loaded); !done) return std::unexpected(done.error());

@@ -34,6 +34,8 @@ struct LoadedConfig {
     /// Of every key, where its value is from ("default", "file tertulia.toml:3", "environment TERTULIA_LISTEN",
     /// "command line --listen"). `providers.NAME.KEY` and `models.NAME.KEY` for those.
     std::map<std::string, std::string, std::less<>> sources;
+    /// What it was loaded with: AWS's credentials are read from there whenever they are needed.
+    Environment environment = {};
     /// For people; nothing that forbids to go on.
     std::vector<std::string> warnings;
 };

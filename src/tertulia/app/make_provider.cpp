@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "tertulia/app/bedrock_config.h"
 #include "tertulia/http/url.h"
 #include "tertulia/providers/anthropic_provider.h"
+#include "tertulia/providers/bedrock_converse_wire.h"
+#include "tertulia/providers/bedrock_provider.h"
 #include "tertulia/providers/openai_chat_provider.h"
 #include "tertulia/providers/openai_responses_provider.h"
 
@@ -11,7 +14,7 @@ namespace tertulia::app {
 
 base::Result<models::ModelDirectory::Entry> make_provider(const ProviderConfig& config,
                                                           const Config::Deadlines& deadlines, http::Client& client,
-                                                          const base::Clock& clock) {
+                                                          aws::CredentialCache& credentials, const base::Clock& clock) {
     const auto url = http::parse_url(config.base_url);
     if (!url)
         return base::fail(url.error().code, fmt::format("providers.{}.base_url: {}", config.name, url.error().message));
@@ -29,6 +32,16 @@ base::Result<models::ModelDirectory::Entry> make_provider(const ProviderConfig& 
             client, clock,
             providers::OpenAiResponsesProvider::Config{
                 .base_url = *url, .api_key = config.api_key, .connect_limit = connect});
+    } else if (is_bedrock(config)) {
+        using providers::BedrockProvider;
+        const bool is_converse = config.kind == providers::bedrock_converse_kind;
+        entry.provider = std::make_unique<BedrockProvider>(
+            client, credentials, clock,
+            BedrockProvider::Config{.api = is_converse ? BedrockProvider::Api::converse : BedrockProvider::Api::invoke,
+                                    .base_url = *url,
+                                    .region = config.region,
+                                    .api_key = config.api_key,
+                                    .connect_limit = connect});
     } else {
         entry.provider = std::make_unique<providers::OpenAiChatProvider>(
             client, clock,

@@ -50,6 +50,11 @@ void on_worker(async::Worker& worker, Function what) {
 WorkerSet::WorkerSet(SharedParts shared)
     : shared_(shared), worker_([&log = shared.log](const std::string& what) { log.error("bug", {{"what", what}}); }) {
     client_.emplace(worker_.executor());
+    credential_chain_.emplace(*client_, shared_.clock, shared_.environment);
+    credentials_.emplace(worker_.executor(), worker_.tasks(), shared_.clock,
+                         [this](std::stop_token stop, base::Deadline deadline) {
+                             return credential_chain_->fetch(std::move(stop), deadline);
+                         });
     models_.emplace();
     sessions_.emplace(sessions::SessionService::Parts{.store = shared_.store,
                                                       .registry = shared_.registry,
@@ -89,7 +94,7 @@ http::ServerOptions WorkerSet::server_options() {
 
 base::Result<void> WorkerSet::add_providers() {
     for (const ProviderConfig& config : shared_.config.providers) {
-        auto entry = make_provider(config, shared_.config.deadlines, *client_, shared_.clock);
+        auto entry = make_provider(config, shared_.config.deadlines, *client_, *credentials_, shared_.clock);
         if (!entry) return std::unexpected(entry.error());
         if (config.name == "local") entry->readiness = &shared_.local_readiness;
         models_->add(config.name, std::move(*entry));
@@ -122,6 +127,7 @@ void WorkerSet::stop_accepting() {
 
 bool WorkerSet::stop(base::Deadline deadline) {
     if (!started_) return true;
+    on_worker(worker_, [this] { credentials_->close(); });
     const auto join = [this](base::Deadline until) {
         bool all = false;
         worker_.run_until_done([](async::TaskGroup& tasks, base::Deadline until, bool& all) -> async::Task<void> {
@@ -141,6 +147,8 @@ bool WorkerSet::stop(base::Deadline deadline) {
         api_.reset();
         sessions_.reset();
         models_.reset();
+        credentials_.reset();
+        credential_chain_.reset();
         client_.reset();
         worker_.context().stop();
     });

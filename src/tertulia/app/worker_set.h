@@ -8,6 +8,8 @@
 #include "tertulia/api/api.h"
 #include "tertulia/app/config.h"
 #include "tertulia/async/worker.h"
+#include "tertulia/aws/credential_cache.h"
+#include "tertulia/aws/credential_chain.h"
 #include "tertulia/base/clock.h"
 #include "tertulia/base/error.h"
 #include "tertulia/base/random.h"
@@ -27,6 +29,7 @@ namespace tertulia::app {
 /// What all workers share: thread-safe, and outlives them. Value.
 struct SharedParts {
     const Config& config;
+    const base::Environment& environment;
     sessions::SessionStore& store;
     sessions::TurnRegistry& registry;
     sessions::TurnLogs& logs;
@@ -76,6 +79,8 @@ class WorkerSet {
     bool started_ = false;
     // Made before the thread starts, destroyed on it.
     std::optional<http::Client> client_;
+    std::optional<aws::CredentialChain> credential_chain_;
+    std::optional<aws::CredentialCache> credentials_;
     std::optional<models::ModelDirectory> models_;
     std::optional<sessions::SessionService> sessions_;
     std::optional<api::Api> api_;
