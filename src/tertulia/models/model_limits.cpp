@@ -24,6 +24,19 @@ bool is_edition_of(std::string_view model, std::string_view known) {
     return next == '-' || next == ':' || next == '@' || next == '.';
 }
 
+// The maker's own id in one of Bedrock's: "claude-sonnet-4-5-20250929-v1:0" of "us.anthropic.claude-sonnet-4-5-...",
+// and of an ARN that ends with that. A word before a dot that has no digit is a place's or a maker's.
+std::string_view without_maker(std::string_view model) {
+    model.remove_prefix(model.rfind('/') + 1);  // npos + 1 is 0
+    for (;;) {
+        const std::size_t dot = model.find('.');
+        if (dot == std::string_view::npos || dot == 0) return model;
+        const auto is_of_a_name = [](char c) { return c == '-' || (c >= 'a' && c <= 'z'); };
+        if (!std::ranges::all_of(model.substr(0, dot), is_of_a_name)) return model;
+        model.remove_prefix(dot + 1);
+    }
+}
+
 }  // namespace
 
 ModelLimits::ModelLimits() {
@@ -39,8 +52,9 @@ Limits ModelLimits::limits(std::string_view name, std::string_view model) const 
         if (const auto found = windows_.find(name); found != windows_.end())
             return {.context_window = found->second, .known = true};
     }
+    const std::string_view own = without_maker(model);
     for (const Row& row : table_)
-        if (is_edition_of(model, row.name)) return {.context_window = row.context_window, .known = true};
+        if (is_edition_of(own, row.name)) return {.context_window = row.context_window, .known = true};
     return {};
 }
 

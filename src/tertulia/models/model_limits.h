@@ -30,7 +30,8 @@ class ModelLimits {
     ModelLimits();
 
     /// `model` is the provider's own id ("gpt-4", "claude-sonnet-4-5-20250929"): an exact name, else the longest known
-    /// name that it begins with followed by a `-`, `:`, `@` or `.`; `name` is `provider/model`, which overrides go by.
+    /// name that it begins with followed by a `-`, `:`, `@` or `.`, behind what Bedrock puts before it; `name` is
+    /// `provider/model`, which overrides go by.
     Limits limits(std::string_view name, std::string_view model) const;
 
     /// From the configuration or from a local server; goes before the table. `name`: `provider/model`.

@@ -61,6 +61,11 @@ TEST(ModelLimits, KnowsWindowsByNameAndEdition) {
         {"gpt-4o-2024-08-06", 128000, true},
         {"gpt-4.1-mini", 1047576, true},
         {"claude-sonnet-4-5-20250929", 200000, true},
+        {"us.anthropic.claude-sonnet-4-5-20250929-v1:0", 200000, true},
+        {"amazon.nova-lite-v1:0", 300000, true},
+        {"arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0", 200000,
+         true},
+        {"arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3", 128000, false},
         {"gpt-42", 128000, false},
         {"llama3:8b", 128000, false},
     };
