@@ -129,7 +129,8 @@ class Peer:
         else:
             body = await self.read_exactly(int(headers.get("content-length", 0)))
         value = json.loads(body) if body else {}
-        return Request(first.split(" ")[1], headers, value, self.number, nth, time.monotonic())
+        method, path, _ = first.split(" ")
+        return Request(path, headers, value, self.number, nth, time.monotonic(), body, method)
 
     async def pause(self, seconds):
         """Sleeps, but raises PeerGone as soon as the peer goes away."""

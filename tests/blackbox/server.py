@@ -51,7 +51,8 @@ def prepare_child():
 def environment(extra=None):
     """The caller's environment without what would configure the server, plus `extra` (None removes)."""
     ours = ("TERTULIA_", "OPENAI_", "ANTHROPIC_", "AWS_")
-    env = {k: v for k, v in os.environ.items() if not k.startswith(ours)} | (extra or {})
+    nobody = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}  # not the developer's profiles
+    env = {k: v for k, v in os.environ.items() if not k.startswith(ours)} | nobody | (extra or {})
     return {k: v for k, v in env.items() if v is not None}
 
 

@@ -15,6 +15,8 @@ class Request:
     connection: int  # number of the connection, from 1
     nth_on_connection: int  # 1 for its first request
     at: float
+    raw: bytes = b""  # the body as it came
+    method: str = "POST"
     answered: bool = False  # played to the end of its script
     peer_gone: bool = False  # the peer closed before that
     gone_at: float | None = None  # and when (time.monotonic())
