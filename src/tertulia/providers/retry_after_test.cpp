@@ -56,7 +56,7 @@ TEST(RetryAfter, is_read_in_all_its_forms) {
         {{{"x-ratelimit-reset", "1s or so"}}, "", std::nullopt},
         {{{"x-ratelimit-reset", "5x"}}, "", std::nullopt},
         {{{"anthropic-ratelimit-requests-reset", "1994-11-06T08:50:37Z"}}, "", 60'000},
-        {{{"anthropic-ratelimit-tokens-reset", "1994-11-06T09:50:38.25+01:00"}}, "", 61'000},
+        {{{"anthropic-ratelimit-tokens-reset", "1994-11-06T09:50:38.25+01:00"}}, "", 61'250},
         {{{"anthropic-ratelimit-tokens-reset", "1994-11-06T07:49:47-01:00"}}, "", 10'000},
         {{{"anthropic-ratelimit-tokens-reset", "1994-11-06T08:49:07Z"}}, "", 0},
         {{{"anthropic-ratelimit-tokens-reset", "1994-11-06T08:50:37"}}, "", std::nullopt},
