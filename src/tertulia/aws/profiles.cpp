@@ -51,8 +51,9 @@ std::string read_small_file(const std::string& path) {
 std::string file_path(const base::Environment& environment, std::string_view variable, std::string_view otherwise) {
     std::string path(base::variable(environment, variable));
     if (path.empty()) path = otherwise;
-    if (path.starts_with("~/")) path.replace(0, 1, base::variable(environment, "HOME"));
-    return path;
+    if (!path.starts_with("~/")) return path;
+    const std::string_view home = base::variable(environment, "HOME");
+    return home.empty() ? std::string() : path.replace(0, 1, home);
 }
 
 }  // namespace
