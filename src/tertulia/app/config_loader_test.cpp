@@ -188,6 +188,71 @@ TEST_F(LoadConfig, BuiltInProvidersComeWithTheirKeysAndGiveTheDefaultModel) {
     }
 }
 
+TEST_F(LoadConfig, BedrockIsBuiltInWhereAwsToolsFindAKey) {
+    const std::string profiles = write("aws",
+                                       "[profile dev]\nregion = eu-north-1\naws_access_key_id = A\n"
+                                       "[profile plain]\nregion = eu-west-1\n");
+    struct Row {
+        const char* name;
+        Environment environment;
+        const char *region, *base_url, *source;  // of the region; no region: no provider
+    };
+    const Row rows[] = {
+        {"keys",
+         {{"AWS_ACCESS_KEY_ID", "A"}, {"AWS_SECRET_ACCESS_KEY", "S"}},
+         "us-east-1",
+         "https://bedrock-runtime.us-east-1.amazonaws.com",
+         "default"},
+        {"a Bedrock key",
+         {{"AWS_BEARER_TOKEN_BEDROCK", "k"}, {"AWS_REGION", "ap-south-1"}},
+         "ap-south-1",
+         "https://bedrock-runtime.ap-south-1.amazonaws.com",
+         "environment AWS_REGION"},
+        {"a profile",
+         {{"AWS_PROFILE", "dev"}, {"AWS_ENDPOINT_URL", "http://127.0.0.1:1/"}},
+         "eu-north-1",
+         "http://127.0.0.1:1",
+         "AWS profile"},
+        {"a container",
+         {{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x"}, {"AWS_DEFAULT_REGION", "eu-west-3"}},
+         "eu-west-3",
+         "https://bedrock-runtime.eu-west-3.amazonaws.com",
+         "environment AWS_DEFAULT_REGION"},
+        {"a profile without keys", {{"AWS_PROFILE", "plain"}}, nullptr, nullptr, nullptr},
+        {"half a key", {{"AWS_ACCESS_KEY_ID", "A"}, {"AWS_SECRET_ACCESS_KEY", ""}}, nullptr, nullptr, nullptr},
+        {"nothing", {}, nullptr, nullptr, nullptr},
+    };
+    for (Row row : rows) {
+        row.environment["AWS_CONFIG_FILE"] = profiles;
+        row.environment["AWS_SHARED_CREDENTIALS_FILE"] = "/dev/null";
+        const auto loaded = load("", row.environment);
+        ASSERT_TRUE(loaded) << row.name << loaded.error().message;
+        const auto& providers = loaded->config.providers;
+        EXPECT_EQ(providers.size(), row.region ? 2 : 0) << row.name;
+        if (providers.size() != 2) continue;
+        EXPECT_EQ(providers[0].name + ' ' + providers[0].kind, "bedrock bedrock-converse");
+        EXPECT_EQ(providers[1].name + ' ' + providers[1].kind, "bedrock-invoke bedrock-invoke");
+        EXPECT_EQ(providers[0].region, row.region) << row.name;
+        EXPECT_EQ(providers[0].base_url, row.base_url) << row.name;
+        EXPECT_EQ(loaded->sources.at("providers.bedrock.region"), row.source) << row.name;
+    }
+}
+
+TEST_F(LoadConfig, ARegionBecomesAPartOfAHostsName) {
+    const Environment environment{{"AWS_CONFIG_FILE", "/dev/null"},
+                                  {"AWS_SHARED_CREDENTIALS_FILE", "/dev/null"},
+                                  {"AWS_BEARER_TOKEN_BEDROCK", "k"},
+                                  {"AWS_REGION", "evil.example/"}};
+    const auto loaded = load("", environment);
+    ASSERT_TRUE(loaded);
+    EXPECT_THAT(loaded->config.providers, IsEmpty());
+    EXPECT_THAT(loaded->warnings, ElementsAre(HasSubstr("AWS_REGION"), HasSubstr("AWS_REGION")));
+    EXPECT_THAT(refusal("[[providers]]\nname = \"b\"\nkind = \"bedrock-converse\"\n", environment),
+                HasSubstr("environment AWS_REGION"));
+    EXPECT_THAT(refusal("[[providers]]\nname = \"b\"\nkind = \"bedrock-invoke\"\nregion = \"a b\"\n"),
+                HasSubstr("region"));
+}
+
 TEST_F(LoadConfig, AnEntryOfTheNameOfABuiltInReplacesIt) {
     const auto loaded = load(
         "[[providers]]\nname = \"openai\"\nkind = \"openai-chat\"\nbase_url = \"http://127.0.0.1:9/v1/\"\n"
