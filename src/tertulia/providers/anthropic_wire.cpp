@@ -86,8 +86,7 @@ Attempt<void> AnthropicReader::read_event(const dom::element& event, AnswerEvent
         read_usage(event, into);
     } else if (type == "message_stop") {
         if (!stop_reason_) return broken("The provider ended its answer without a stop reason.");
-        while (!open_.empty()) stop_block(open_.front().index, into);
-        finish(*stop_reason_, into);
+        finish_blocks(into);
     } else if (type == "error" || type.empty()) {
         if (const auto error = something_in(object, "error"))
             return std::unexpected(in_band_failure(to_provider_error(*error), key()));
@@ -237,8 +236,15 @@ void AnthropicReader::tell_usage(AnswerEvents& into) const {
                              .reasoning = thinking};
 }
 
-Attempt<void> AnthropicReader::read_end(AnswerEvents&) {
-    return broken("The provider's answer was cut off before its end.");
+void AnthropicReader::finish_blocks(AnswerEvents& into) {
+    while (!open_.empty()) stop_block(open_.front().index, into);
+    finish(*stop_reason_, into);
+}
+
+Attempt<void> AnthropicReader::read_end(AnswerEvents& into) {
+    if (!stop_reason_ || !is_whole()) return broken("The provider's answer was cut off before its end.");
+    finish_blocks(into);
+    return {};
 }
 
 Attempt<void> AnthropicReader::read_whole(const dom::element& element, AnswerEvents& into) {

@@ -36,8 +36,10 @@ http::Headers anthropic_headers(const base::Secret& key, std::string_view api_ve
 
 /// Reads an answer of the Messages API (docs.claude.com, "Streaming Messages"): text, thinking, tool calls, blocks of
 /// kinds not known here whole (Kind::native), usage (cumulative: fields that are there replace earlier ones), errors in
-/// mid-stream; unknown events and deltas are skipped. A second `message_start` voids what came before (Kind::restart),
-/// and is a failure once text was given, which cannot be taken back. One per worker.
+/// mid-stream; unknown events and deltas are skipped. Where `message_stop` is missing, but a stop reason came and the
+/// body ended as its framing says, the answer is complete all the same: nothing of it can be missing. A second
+/// `message_start` voids what came before (Kind::restart), and is a failure once text was given, which cannot be taken
+/// back. One per worker.
 class AnthropicReader : public WireReader {
   public:
     /// `key` is made `***` in error texts.
@@ -75,6 +77,7 @@ class AnthropicReader : public WireReader {
                                      chat::AnswerEvents& into);
     void start_block(std::uint32_t index, const simdjson::dom::element& block, chat::AnswerEvents& into);
     void stop_block(std::uint32_t index, chat::AnswerEvents& into);
+    void finish_blocks(chat::AnswerEvents& into);
     void emit(const OpenBlock& block, chat::AnswerEvents& into);
     void add_text(chat::AnswerEvents::Kind kind, std::uint32_t index, std::string_view text, chat::AnswerEvents& into);
     void read_usage(const simdjson::dom::element& holder, chat::AnswerEvents& into);

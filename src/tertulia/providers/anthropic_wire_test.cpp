@@ -165,9 +165,8 @@ TEST(AnthropicReader, a_stream_without_its_terminal_event_is_a_failure) {
         "",
         stream({start}),
         stream({start, text_start, hello}),
-        stream({start, text_start, hello, text_stop, end_turn}),
         stream({start, text_start, hello, text_stop, stop}),  // no reason was given
-        stream({start, text_start, hello, text_stop, end_turn}) + "data: {\"type\":\"message_stop\"}\n",
+        stream({start, text_start, hello, text_stop}) + "data: {\"type\":\"message_stop\"}\n",
     };
     for (const std::string& body : bodies) {
         const ReaderOutcome outcome = read(body);
@@ -175,6 +174,18 @@ TEST(AnthropicReader, a_stream_without_its_terminal_event_is_a_failure) {
         EXPECT_EQ(outcome.code, Errc::upstream_unavailable) << body;
         EXPECT_EQ(outcome.stop_reason, std::nullopt) << body;
     }
+}
+
+TEST(AnthropicReader, without_message_stop_is_complete_only_where_the_body_ended_as_framed) {
+    const std::string body = stream({start, text_start, hello, end_turn});
+    const ReaderOutcome outcome = read(body);
+    EXPECT_EQ(outcome.stop_reason, StopReason::end_turn);
+    EXPECT_EQ(outcome.blocks, Blocks{Text{"Hello"}});
+    EXPECT_EQ(outcome.usage->output, 5);
+    chat::AnswerEvents events;
+    AnthropicReader reader("text/event-stream", base::Secret());
+    ASSERT_TRUE(reader.feed(body, events));
+    EXPECT_FALSE(reader.end(false, events));
 }
 
 TEST(AnthropicReader, a_malformed_event_is_a_failure_that_keeps_the_text_before_it) {

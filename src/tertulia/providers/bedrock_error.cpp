@@ -105,11 +105,11 @@ Failure bedrock_error(int status, const http::Headers& headers, std::string_view
     const Said said = read_said(body);
     const std::string type = bedrock_error_type(headers, body);
     const ProviderError error{.type = type, .code = {}, .message = said.message};
-    const bool is_too_long = status == 413;
     FailureKind kind = refine(kind_of_type(type).value_or(kind_of_status(status)), error);
-    if (is_too_long && kind == FailureKind::rejected) kind = FailureKind::context_too_long;
+    if (status == 413 && kind == FailureKind::rejected) kind = FailureKind::context_too_long;
     const std::string where = type.empty() ? fmt::format("HTTP {}", status) : fmt::format("HTTP {}, {}", status, type);
     Failure failure = make_failure(kind, where, error, key, hint(kind, type, status));
+    if (status != 429 && kind == FailureKind::quota) failure.error.code = base::Errc::upstream_rejected;
     if (kind == FailureKind::overloaded) failure.error.retry_after = retry_after(headers, said.message, wall_us);
     return failure;
 }

@@ -48,7 +48,7 @@ TEST(BedrockError, is_told_by_its_type_then_by_its_status) {
          Errc::upstream_unavailable},
         {429, "ModelNotReadyException", "{}", FailureKind::overloaded, Errc::upstream_unavailable},
         {400, "ThrottlingException", "{}", FailureKind::overloaded, Errc::upstream_unavailable},
-        {400, "ServiceQuotaExceededException", "{}", FailureKind::quota, Errc::upstream_unavailable},
+        {400, "ServiceQuotaExceededException", "{}", FailureKind::quota, Errc::upstream_rejected},
         {408, "ModelTimeoutException", "{}", FailureKind::overloaded, Errc::upstream_unavailable},
         {424, "ModelErrorException", R"({"message":"x","originalStatusCode":400})", FailureKind::failed,
          Errc::upstream_unavailable},

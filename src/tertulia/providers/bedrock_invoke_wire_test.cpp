@@ -96,7 +96,9 @@ TEST(BedrockInvokeReader, a_chunk_that_is_not_strictly_base64_is_a_failure) {
 
 TEST(BedrockInvokeReader, a_stream_without_its_terminal_event_is_a_failure) {
     EXPECT_EQ(read("").failure, FailureKind::broken);
-    EXPECT_EQ(read(start + hello + end_turn).failure, FailureKind::broken);
+    EXPECT_EQ(read(start + hello).failure, FailureKind::broken);
+    EXPECT_EQ(read(start + hello + end_turn).stop_reason, StopReason::end_turn) << "whole, but for its last word";
+    EXPECT_EQ(read(start + hello + end_turn + stop.substr(0, 30)).failure, FailureKind::broken);
     std::string damaged = start + hello + end_turn + stop;
     damaged.back() = static_cast<char>(damaged.back() ^ 1);
     EXPECT_EQ(read(damaged).failure, FailureKind::broken);

@@ -47,7 +47,9 @@ namespace {
 
 bool says_quota(const ProviderError& error) {
     return is_one_of(error.code, {"insufficient_quota", "billing_hard_limit_reached"}) ||
-           is_one_of(error.type, {"insufficient_quota", "billing_error"});
+           is_one_of(error.type, {"insufficient_quota", "billing_error"}) ||
+           // Anthropic says it with 400 and an invalid_request_error.
+           error.message.find("credit balance is too low") != std::string::npos;
 }
 
 }  // namespace
@@ -197,12 +199,13 @@ Failure read_error(int status, const http::Headers& headers, std::string_view bo
     if (status < 400) {
         return broken(fmt::format("The provider answered with an unexpected status ({}). Check its base URL.", where))
             .error();
-    } else if (status == 429 && says_quota(error)) {
+    } else if (status == 402 || (status < 500 && says_quota(error))) {
         kind = FailureKind::quota;
     } else if (status < 500 && kind != FailureKind::overloaded && (status == 413 || says_context_too_long(error))) {
         kind = FailureKind::context_too_long;
     }
     Failure failure = make_failure(kind, where, error, key, hint(status));
+    if (status != 429 && kind == FailureKind::quota) failure.error.code = Errc::upstream_rejected;
     if (kind == FailureKind::overloaded) failure.error.retry_after = retry_after(headers, error.message, wall_us);
     return failure;
 }
