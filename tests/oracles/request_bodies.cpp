@@ -1,15 +1,26 @@
-// Prints the requests that we would send for the cases of a file: what the oracles compare. One JSON object a line.
-//   request_bodies cases.json
+// The requests that we would send for the cases of a file: what the oracles compare.
+//   request_bodies cases.json                     prints their bodies, one JSON object a line
+//   request_bodies cases.json URL REGION MODEL    asks a Bedrock that stands at URL, with the credentials of the
+//                                                 environment; prints the name of the case of each request
 
+#include <boost/asio/io_context.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <iostream>
 #include <sstream>
+#include <stdexcept>
 
+#include "tertulia/async/spawn.h"
+#include "tertulia/async/task_group.h"
+#include "tertulia/aws/credential_cache.h"
+#include "tertulia/aws/credential_chain.h"
+#include "tertulia/http/client.h"
 #include "tertulia/providers/anthropic_wire.h"
+#include "tertulia/providers/bedrock_provider.h"
 #include "tertulia/providers/openai_chat_wire.h"
 #include "tertulia/providers/openai_responses_wire.h"
 
@@ -60,6 +71,56 @@ void print(const json::object& one, std::string_view target, std::string_view bo
     std::cout << json::serialize(json::object{{"case", one.at("name")}, {"target", target}, {"body", body}}) << "\n";
 }
 
+// Sends each case by all four operations, one after the other; how they are answered does not matter.
+async::Task<> ask_bedrock(http::Client& client, aws::CredentialCache& credentials, const json::array& cases,
+                          const http::Url& url, std::string region, std::string model) {
+    using providers::BedrockProvider;
+    for (const auto api : {BedrockProvider::Api::converse, BedrockProvider::Api::invoke}) {
+        BedrockProvider provider(client, credentials, base::system_clock(),
+                                 {.api = api, .base_url = url, .region = region});
+        for (const json::value& one : cases) {
+            models::ModelRequest request = to_request(one.as_object(), model);
+            for (const bool stream : {false, true}) {
+                request.stream = stream;
+                const auto opened =
+                    co_await provider.open(request, {}, base::Deadline::after(std::chrono::seconds(20)));
+                if (opened || opened.error().kind != models::FailureKind::rejected)
+                    throw std::runtime_error("not captured: " + (opened ? "" : opened.error().error.message));
+                std::cout << text_or_empty(one.as_object(), "name") << "\n";
+            }
+        }
+    }
+}
+
+base::Environment aws_environment() {
+    base::Environment environment;
+    for (const char* name : {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
+        if (const char* value = std::getenv(name)) environment.emplace(name, value);
+    return environment;
+}
+
+void ask_bedrock(const json::array& cases, const char* url, const char* region, const char* model) {
+    const auto address = http::parse_url(url);
+    if (!address) throw std::runtime_error(address.error().message);
+    async::asio::io_context context(1);
+    std::exception_ptr failure;
+    {
+        http::Client client(context.get_executor());
+        async::TaskGroup tasks(context.get_executor(), [](const std::string& what) { throw std::logic_error(what); });
+        const aws::CredentialChain chain(client, base::system_clock(), aws_environment());
+        aws::CredentialCache credentials(
+            context.get_executor(), tasks, base::system_clock(),
+            [&](std::stop_token stop, base::Deadline deadline) { return chain.fetch(std::move(stop), deadline); });
+        async::spawn(context.get_executor(), ask_bedrock(client, credentials, cases, *address, region, model),
+                     [&](std::exception_ptr error) {
+                         failure = std::move(error);
+                         client.close_idle();
+                     });
+        context.run();
+    }
+    if (failure) std::rethrow_exception(failure);
+}
+
 void print_all(const json::object& one) {
     using namespace providers;
     const OpenAiServer openai = openai_server({.tls = true, .host = "api.openai.com"});
@@ -78,12 +139,15 @@ void print_all(const json::object& one) {
 
 int main(int argc, char** argv) {
     try {
-        if (argc != 2) throw std::runtime_error("usage: request_bodies cases.json");
+        if (argc != 2 && argc != 5) throw std::runtime_error("usage: request_bodies cases.json [URL REGION MODEL]");
         std::ifstream file(argv[1]);
         std::ostringstream text;
         text << file.rdbuf();
-        for (const boost::json::value& one : boost::json::parse(text.str()).as_array())
-            tertulia::print_all(one.as_object());
+        const boost::json::value cases = boost::json::parse(text.str());
+        if (argc == 5)
+            tertulia::ask_bedrock(cases.as_array(), argv[2], argv[3], argv[4]);
+        else
+            for (const boost::json::value& one : cases.as_array()) tertulia::print_all(one.as_object());
     } catch (const std::exception& error) {
         std::fprintf(stderr, "request_bodies: %s\n", error.what());
         return 1;

@@ -14,7 +14,8 @@ import types
 import typing
 import unittest
 
-from our_requests import missing, requests
+from captured import bedrock_requests
+from our_requests import cases, missing, requests
 from typing_check import problems
 
 PACKAGES = pathlib.Path(os.environ.get("TERTULIA_TEST_PACKAGES") or "nowhere")
@@ -60,6 +61,17 @@ class AnthropicTest(unittest.TestCase):
                 body.pop("temperature", None)  # the types are those of the newer version, which has none
             with self.subTest(case["name"] + " " + request["target"]):
                 self.assertEqual(problems(body, self.type), [])
+
+    def test_our_requests_to_bedrocks_invoke_model(self):
+        invoked = [request for request in bedrock_requests() if request.operation.startswith("invoke")]
+        self.assertGreaterEqual(len(invoked), 2 * len(cases()))
+        for request in invoked:
+            body = json.loads(request.body)
+            with self.subTest(request.case + " " + request.operation):
+                self.assertEqual(body.pop("anthropic_version"), "bedrock-2023-05-31")
+                body.pop("temperature", None)
+                self.assertNotIn("model", body, "it is in the path")
+                self.assertEqual(problems(body | {"model": "m"}, self.type), [])
 
     def test_what_is_wrong_is_found(self):
         right = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}

@@ -12,6 +12,7 @@ dev_test() {
     (($# > 0)) || build_preset fuzz
     offer_real_model
     offer_test_packages
+    offer_node_packages
     if [[ ! -d ${TERTULIA_TEST_DATA:-../shared/data} ]]; then
         say "No recordings at ${TERTULIA_TEST_DATA:-../shared/data} (TERTULIA_TEST_DATA): the tests that read them are left out."
     fi
@@ -55,4 +56,28 @@ offer_test_packages() {
     fi
     TERTULIA_TEST_PACKAGES=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     export TERTULIA_TEST_PACKAGES
+}
+
+# The AWS SDK for JavaScript, to compare our requests with.
+offer_node_packages() {
+    local folder=$PWD/build/test-node list=tests/oracles/package-lock.json
+    if ! command -v npm >/dev/null || ! node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)'; then
+        say "No Node.js 20 with npm: the comparison with the AWS SDK for JavaScript is left out."
+        return 0
+    fi
+    if ! cmp -s "$list" "$folder/installed.json"; then
+        say "Installing the packages of $list into $folder ..."
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        cp tests/oracles/package.json "$list" "$folder"
+        if (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2); then
+            cp "$list" "$folder/installed.json"
+        elif [[ ${CI:-} == true ]]; then
+            die "test: the packages of $list could not be installed"
+        else
+            say "Without them (see above) the comparison with the AWS SDK for JavaScript is left out."
+            return 0
+        fi
+    fi
+    export TERTULIA_TEST_NODE=$folder
 }
