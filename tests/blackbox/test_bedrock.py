@@ -169,7 +169,7 @@ class KeysTest(BedrockCase):
         config = self.folder / "aws-config"
         config.write_text(f"[profile box]\ncredential_process = sh {script}\nregion = {REGION}\n")
         env = {"AWS_ACCESS_KEY_ID": None, "AWS_REGION": None, "AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "box"}
-        server = self.running("--workers", "1", env=env)
+        server = self.running("--workers", "3", env=env)
         expired = Answer(
             status=403,
             headers={"x-amzn-errortype": "ExpiredTokenException:http://internal.amazon.com/coral/"},
@@ -232,7 +232,7 @@ class KeysTest(BedrockCase):
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{agent.server_port}/v1/credentials",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": "agent-token",
         }
-        server = self.running("--workers", "1", env=env)
+        server = self.running("--workers", "3", env=env)
         self.signed(Answer("x"), key_id="ASIACONTAINER", secret="SECRETOFCONTAINER")
         answers, threads = [], []
         for _ in range(5):

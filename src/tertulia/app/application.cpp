@@ -43,6 +43,7 @@ base::Result<void> Application::open_store() {
 base::Result<void> Application::make_workers() {
     const SharedParts shared{.config = config_,
                              .environment = loaded_.environment,
+                             .credentials = credentials_,
                              .store = *store_,
                              .registry = registry_,
                              .logs = logs_,

@@ -54,6 +54,7 @@ class Application {
     models::ModelLimits limits_;
     models::Readiness local_readiness_;
     sessions::TurnRegistry registry_;
+    aws::CredentialState credentials_;
     sessions::TurnLogs logs_;
     sessions::IdempotencyKeys keys_;
     std::unique_ptr<sessions::SessionStore> store_;

@@ -51,7 +51,7 @@ WorkerSet::WorkerSet(SharedParts shared)
     : shared_(shared), worker_([&log = shared.log](const std::string& what) { log.error("bug", {{"what", what}}); }) {
     client_.emplace(worker_.executor());
     credential_chain_.emplace(*client_, shared_.clock, shared_.environment);
-    credentials_.emplace(worker_.executor(), worker_.tasks(), shared_.clock,
+    credentials_.emplace(shared_.credentials, worker_.executor(), worker_.tasks(), shared_.clock,
                          [this](std::stop_token stop, base::Deadline deadline) {
                              return credential_chain_->fetch(std::move(stop), deadline);
                          });

@@ -30,6 +30,7 @@ namespace tertulia::app {
 struct SharedParts {
     const Config& config;
     const base::Environment& environment;
+    aws::CredentialState& credentials;
     sessions::SessionStore& store;
     sessions::TurnRegistry& registry;
     sessions::TurnLogs& logs;

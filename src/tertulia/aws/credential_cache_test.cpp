@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/post.hpp>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -26,7 +28,7 @@ class CredentialCacheTest : public testing::Test {
     };
 
     CredentialCacheTest() : worker_([](const std::string& what) { ADD_FAILURE() << what; }) {
-        cache_.emplace(worker_.executor(), worker_.tasks(), clock_,
+        cache_.emplace(state_, worker_.executor(), worker_.tasks(), clock_,
                        [this](std::stop_token stop, Deadline deadline) { return fetch(std::move(stop), deadline); });
         worker_.start("test");
     }
@@ -75,6 +77,7 @@ class CredentialCacheTest : public testing::Test {
 
     test::ManualClock clock_;
     async::Worker worker_;
+    CredentialState state_;
     std::optional<CredentialCache> cache_;
     std::vector<std::shared_ptr<Fetching>> fetches_;
 };
@@ -89,6 +92,40 @@ TEST_F(CredentialCacheTest, FetchesOnceHoweverManyAsk) {
         EXPECT_EQ(co_await get(), "A");
         EXPECT_EQ(fetches_.size(), 1) << "what does not expire is kept";
     });
+}
+
+TEST_F(CredentialCacheTest, FetchesOnceForAllWorkers) {
+    async::Worker other([](const std::string& what) { ADD_FAILURE() << what; });
+    CredentialCache cache(state_, other.executor(), other.tasks(), clock_,
+                          [](std::stop_token, Deadline) -> Task<Result<Credentials>> {
+                              ADD_FAILURE() << "a second fetch";
+                              co_return base::fail(base::Errc::internal, "");
+                          });
+    std::promise<void> is_asked;
+    std::string got;
+    other.start("other");
+    std::shared_ptr<std::string> first;
+    run([&]() -> Task<void> {
+        first = start_get();
+        co_return;
+    });
+    boost::asio::post(other.executor(), [&] {
+        other.tasks().spawn([](CredentialCache& cache, std::string& got) -> Task<void> {
+            const auto credentials = co_await cache.get({}, Deadline::after(10s));
+            got = credentials ? (*credentials)->access_key_id : credentials.error().message;
+        }(cache, got));
+        is_asked.set_value();  // and waits
+    });
+    is_asked.get_future().wait();
+    run([&]() -> Task<void> {
+        answer(0, key("A", {}));
+        co_await all_done();
+    });
+    other.run_until_done([](async::TaskGroup& tasks) -> Task<void> {
+        EXPECT_TRUE(co_await tasks.join(Deadline::after(10s)));
+    }(other.tasks()));
+    other.join();
+    EXPECT_EQ(*first + got, "AA");
 }
 
 TEST_F(CredentialCacheTest, RefreshesEarlyAndNobodyWaitsWhileTheOldOnesHold) {

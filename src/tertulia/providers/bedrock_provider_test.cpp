@@ -43,7 +43,7 @@ class BedrockProviderTest : public testing::Test {
   protected:
     BedrockProviderTest() : worker_([](const std::string& what) { ADD_FAILURE() << what; }) {
         client_.emplace(worker_.executor());
-        credentials_.emplace(worker_.executor(), worker_.tasks(), clock_,
+        credentials_.emplace(state_, worker_.executor(), worker_.tasks(), clock_,
                              [this](std::stop_token, Deadline) { return fetch(); });
         worker_.start("test");
     }
@@ -103,6 +103,7 @@ class BedrockProviderTest : public testing::Test {
     test::ManualClock clock_;
     async::Worker worker_;
     std::optional<http::Client> client_;
+    aws::CredentialState state_;
     std::optional<aws::CredentialCache> credentials_;
     std::size_t keys_ = 2;
     std::size_t fetches_ = 0;
