@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "tertulia/api/content_json.h"
 #include "tertulia/api/error_reply.h"
 #include "tertulia/base/json.h"
 
@@ -56,6 +57,10 @@ void append_answer(std::string& out, const sessions::TurnResult& result) {
     out.reserve(out.size() + result.message.size() + result.message.size() / 16 + 640);
     append_string(out, "{\"session_id\":", result.session_id);
     append_string(out, ",\"message\":", result.message);
+    if (!result.content.empty()) {
+        out += ",\"content\":";
+        append_blocks(out, result.content);
+    }
     append_integer(out, ",\"conversation_length\":", result.conversation_length);
     append_string(out, ",\"timestamp\":", result.timestamp);
     append_string(out, ",\"turn_id\":", result.turn_id);
@@ -142,7 +147,7 @@ void append_message(std::string& out, const sessions::StoredMessage& message) {
     }
     if (!message.blocks.empty()) {
         out += ",\"blocks\":";
-        out += chat::blocks_to_json(message.blocks);
+        append_blocks(out, message.blocks);
     }
     if (!message.metadata.empty()) append_metadata(out, message.metadata);
     out += '}';

@@ -86,10 +86,21 @@ TEST(AnswerJson, an_assistant_message_says_how_it_was_made) {
     stored.blocks = {chat::Text{"Hi"}, chat::ToolCall{.id = "c", .name = "n", .arguments = "{}"}};
     EXPECT_TRUE(
         text(append_message, stored)
-            .ends_with(R"("model":"anthropic/x","stop_reason":"tool_use","usage":{"input_tokens":1,)"
-                       R"("cache_read_tokens":0,"cache_write_tokens":0,"output_tokens":0,"reasoning_tokens":0},)"
-                       R"("blocks":)" +
-                       chat::blocks_to_json(stored.blocks) + "}"));
+            .ends_with(
+                R"("model":"anthropic/x","stop_reason":"tool_use","usage":{"input_tokens":1,)"
+                R"("cache_read_tokens":0,"cache_write_tokens":0,"output_tokens":0,"reasoning_tokens":0},)"
+                R"("blocks":[{"type":"text","text":"Hi"},{"type":"tool_use","id":"c","name":"n","input":{}}]})"));
+}
+
+TEST(AnswerJson, an_answer_that_calls_tools_has_content_beside_its_message) {
+    sessions::TurnResult result;
+    result.message = "Let me see.";
+    EXPECT_EQ(text(append_answer, result).find("\"content\""), std::string::npos);
+    result.content = {chat::Text{"Let me see."}, chat::ToolCall{.id = "c", .name = "n", .arguments = "{\"a\": 1}"}};
+    EXPECT_NE(text(append_answer, result)
+                  .find(R"("message":"Let me see.","content":[{"type":"text","text":"Let me see."},)"
+                        R"({"type":"tool_use","id":"c","name":"n","input":{"a":1}}],"conversation_length":)"),
+              std::string::npos);
 }
 
 TEST(AnswerJson, a_page_of_history_points_to_the_next_one_and_to_the_running_turn) {

@@ -8,8 +8,10 @@
 #include <boost/json/value.hpp>
 #include <cmath>
 
+#include "tertulia/api/content_request.h"
 #include "tertulia/api/json_text.h"
 #include "tertulia/api/once_key.h"
+#include "tertulia/api/tools_request.h"
 #include "tertulia/base/json.h"
 #include "tertulia/base/nearest_name.h"
 #include "tertulia/base/random.h"
@@ -148,12 +150,33 @@ Result<void> read_metadata(const json::value& value, ChatRequest& request) {
     return {};
 }
 
+Result<void> read_content_member(const json::value& value, ChatRequest& request) {
+    auto content = read_content(value);
+    if (!content) return std::unexpected(content.error());
+    request.turn.content = *std::move(content);
+    return {};
+}
+
+Result<void> read_tools_member(const json::value& value, ChatRequest& request) {
+    auto tools = read_tools(value);
+    if (!tools) return std::unexpected(tools.error());
+    request.turn.tools = *std::move(tools);
+    return {};
+}
+
+Result<void> read_tool_choice_member(const json::value& value, ChatRequest& request) {
+    auto choice = read_tool_choice(value);
+    if (!choice) return std::unexpected(choice.error());
+    request.turn.tool_choice = *std::move(choice);
+    return {};
+}
+
 struct Member {
     std::string_view name;
     Result<void> (*read)(const json::value&, ChatRequest&);
 };
 
-constexpr std::array<Member, 11> members{{
+constexpr std::array<Member, 14> members{{
     {"session_id", read_session_id},
     {"parent", read_parent},
     {"on_busy", read_on_busy},
@@ -165,10 +188,19 @@ constexpr std::array<Member, 11> members{{
     {"temperature", read_temperature},
     {"stop", read_stop},
     {"metadata", read_metadata},
+    {"content", read_content_member},
+    {"tools", read_tools_member},
+    {"tool_choice", read_tool_choice_member},
 }};
 
 // -- the whole
 // ---------------------------------------------------------------------------------------------------------
+
+// Null counts as absent.
+const json::value* find(const json::object& object, std::string_view member) {
+    const json::value* value = object.if_contains(member);
+    return value && !value->is_null() ? value : nullptr;
+}
 
 bool is_message(const json::value* value) {
     return value && value->is_string() &&
@@ -193,7 +225,7 @@ Result<void> read_members(const json::object& object, ChatRequest& request) {
         if (given.value().is_null()) continue;
         if (Result<void> read = member->read(given.value(), request); !read) return read;
     }
-    return {};
+    return check_tool_choice(request.turn.tool_choice, request.turn.tools);
 }
 
 bool wants_async(const http::Headers& headers) {
@@ -234,13 +266,15 @@ bool is_place(std::string_view text) {
 }
 
 Result<ChatRequest> read_chat_request(const json::object& object) {
-    const json::value* message = object.if_contains("message");
-    if (!is_message(message))
+    const json::value* message = find(object, "message");
+    const bool has_content = find(object, "content") != nullptr;
+    if (message && has_content) return wrong("Send either 'message' or 'content', not both.");
+    if (!has_content && !is_message(message))
         return std::unexpected(base::Error{.code = Errc::invalid_request,
                                            .message = "Please provide a 'message' field",
                                            .title = "Missing required parameter: message"});
     ChatRequest request;
-    request.turn.content = {chat::Text{std::string(view(message->get_string()))}};
+    if (message) request.turn.content = {chat::Text{std::string(view(message->get_string()))}};
     if (auto read = read_members(object, request); !read) return std::unexpected(read.error());
     return request;
 }
@@ -257,7 +291,7 @@ Result<ChatRequest> parse_chat_request(std::string_view body, const http::Header
 Result<ChatRequest> parse_continue_request(std::string_view body, const http::Headers& headers) {
     const Result<json::value> value = parse_object(body.empty() ? std::string_view("{}") : body);
     if (!value) return std::unexpected(value.error());
-    for (const std::string_view member : {"message", "session_id", "parent", "metadata", "system"})
+    for (const std::string_view member : {"message", "content", "session_id", "parent", "metadata", "system"})
         if (value->get_object().contains(member))
             return wrong(fmt::format("'{}' has no place here: the turn goes on from what is stored.", member));
     ChatRequest request;

@@ -23,9 +23,10 @@ struct ChatRequest {
 };
 
 /// Reads a body, strictly: well-formed JSON, known members only, each of the right kind and within its limits. `null`
-/// counts as absent. The error (always invalid_request) names the member and says what is allowed, or says at which
-/// byte the JSON breaks. A message that is missing, empty, blank or no string has the documented title and message. Of
-/// the headers `Accept`, `Prefer`, `Idempotency-Key` and the SDKs' `X-Stainless-Retry-Count` are read. Pure.
+/// counts as absent. There is `message` or `content` (content_request.h). The error (always invalid_request) names the
+/// member and says what is allowed, or says at which byte the JSON breaks. A message that is missing, empty, blank or
+/// no string has the documented title and message. Of the headers `Accept`, `Prefer`, `Idempotency-Key` and the SDKs'
+/// `X-Stainless-Retry-Count` are read. Pure.
 base::Result<ChatRequest> parse_chat_request(std::string_view body, const http::Headers& headers);
 
 /// The same for a continuation, which has no message of its own; its body may be empty. Pure.

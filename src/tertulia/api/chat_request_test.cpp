@@ -111,6 +111,23 @@ TEST(ChatRequest, what_is_wrong_with_a_member_is_said_with_its_name) {
     }
 }
 
+TEST(ChatRequest, content_stands_in_the_place_of_a_message) {
+    const auto request = parse(R"({"content":[{"type":"text","text":"Hi"},{"type":"text","text":"!"}],"message":null,)"
+                               R"("tools":[{"name":"f","input_schema":{}}],"tool_choice":"any"})");
+    EXPECT_EQ(request.content, (std::vector<chat::ContentBlock>{chat::Text{"Hi"}, chat::Text{"!"}}));
+    EXPECT_EQ(request.tools.size(), 1u);
+    EXPECT_EQ(request.tool_choice->kind, chat::ToolChoice::Kind::any);
+    const auto both = parse_chat_request(with(R"("content":[{"type":"text","text":"Hi"}])"), {});
+    EXPECT_EQ(both.error().message, "Send either 'message' or 'content', not both.");
+    const auto neither = parse_chat_request(R"({"content":null})", {});
+    EXPECT_EQ(neither.error().title, "Missing required parameter: message");
+    const auto empty = parse_chat_request(R"({"content":[]})", {});
+    EXPECT_EQ(empty.error().message, "'content' must be a list of 1 to 256 blocks.");
+    const auto unknown = parse_chat_request(with(R"("tool_choice":{"name":"g"},"tools":[])"), {});
+    EXPECT_EQ(unknown.error().message, "'tool_choice' asks for a tool, but there are no 'tools'.");
+    EXPECT_FALSE(parse_continue_request(R"({"content":[{"type":"text","text":"Hi"}]})", {}));
+}
+
 TEST(ChatRequest, limits_are_inclusive) {
     EXPECT_EQ(parse(with("\"session_id\":\"" + std::string(128, 'x') + "\"")).session_id.size(), 128u);
     EXPECT_EQ(parse(with(R"("max_tokens":1)")).max_tokens, 1);

@@ -1,5 +1,6 @@
 #include "tertulia/base/base64.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -49,6 +50,20 @@ std::optional<std::string> decode_base64(std::string_view text) {
         if ((tail == 3 ? c & 3 : b & 15) != 0) return std::nullopt;
     }
     return seen > 63 ? std::nullopt : std::optional(std::move(bytes));
+}
+
+bool is_base64(std::string_view text) {
+    if (text.size() % 4 != 0) return false;
+    std::size_t padding = 0;
+    while (padding < 2 && !text.empty() && text.ends_with('=')) {
+        text.remove_suffix(1);
+        ++padding;
+    }
+    const auto is_digit = [](char c) { return digits[static_cast<unsigned char>(c)] != no_digit; };
+    if (!std::ranges::all_of(text, is_digit)) return false;
+    if (padding == 0) return true;
+    const unsigned unused = padding == 1 ? 0x3 : 0xf;  // bits behind the last byte
+    return !text.empty() && (digits[static_cast<unsigned char>(text.back())] & unused) == 0;
 }
 
 std::string encode_base64(std::string_view bytes) {

@@ -10,6 +10,9 @@ namespace tertulia::base {
 /// The bytes that `text` stands for; nothing where it is not base64 with its padding (line ends are none either).
 std::optional<std::string> decode_base64(std::string_view text);
 
+/// Would it be decoded?
+bool is_base64(std::string_view text);
+
 /// `bytes` in base64, with padding.
 std::string encode_base64(std::string_view bytes);
 

@@ -185,14 +185,4 @@ void repair_history(std::vector<Message>& messages) {
     pair_calls(messages);
 }
 
-std::vector<Tool> called_tools(const std::vector<Message>& messages) {
-    std::vector<Tool> tools;
-    for (const Message& message : messages)
-        for (const ContentBlock& block : message.content)
-            if (const auto* call = std::get_if<ToolCall>(&block);
-                call && std::ranges::find(tools, call->name, &Tool::name) == tools.end())
-                tools.push_back({.name = call->name, .description = {}, .schema = R"({"type":"object"})"});
-    return tools;
-}
-
 }  // namespace tertulia::chat

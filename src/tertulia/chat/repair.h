@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "tertulia/chat/message.h"
-#include "tertulia/chat/tool.h"
 
 namespace tertulia::chat {
 
@@ -24,9 +23,5 @@ namespace tertulia::chat {
 /// A last message of the assistant's (the beginning of an answer) stays the last, unless it calls tools. The same
 /// history always comes out the same, and one that is in order stays as it is. Pure.
 void repair_history(std::vector<Message>& messages);
-
-/// The tools that a history calls, in order of their first call, as declarations without a description: Anthropic and
-/// Bedrock refuse a history with calls where a request declares no tools. Pure.
-std::vector<Tool> called_tools(const std::vector<Message>& messages);
 
 }  // namespace tertulia::chat

@@ -116,13 +116,6 @@ TEST(RepairHistory, Heals) {
     for (const Case& one : cases) EXPECT_EQ(repaired(one.given), one.wanted) << one.what;
 }
 
-TEST(RepairHistory, KnowsTheToolsThatAHistoryCalls) {
-    const auto tools = called_tools({user({Text{"q"}}), assistant({call("a"), call("b")})});
-    ASSERT_EQ(tools.size(), 1u);
-    EXPECT_EQ(tools[0], (Tool{.name = "f", .description = "", .schema = R"({"type":"object"})"}));
-    EXPECT_TRUE(called_tools({user({Text{"q"}})}).empty());
-}
-
 // -- any history -----------------------------------------------------------------------------------------------------
 
 // What the strictest provider would say of it; empty: nothing.

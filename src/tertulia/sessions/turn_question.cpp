@@ -4,7 +4,6 @@
 #include <iterator>
 #include <utility>
 
-#include "tertulia/chat/repair.h"
 #include "tertulia/sessions/message_size.h"
 #include "tertulia/sessions/stored_answer.h"
 #include "tertulia/sessions/turn_result.h"
@@ -201,15 +200,8 @@ models::ModelRequest TurnQuestion::model_request() {
                                  .stop = request_.stop,
                                  .stream = request_.stream || model_.always_stream};
     if (before()) add_partial_answer(request);
-    if (request.tools.empty()) declare_called_tools(request);
     ignored_ = model_.provider->ignored_parameters(request);
     return request;
-}
-
-void TurnQuestion::declare_called_tools(models::ModelRequest& request) {
-    request.tools = chat::called_tools(request.messages);
-    if (!request.tools.empty())
-        request.tool_choice = chat::ToolChoice{.kind = chat::ToolChoice::Kind::none, .name = {}};
 }
 
 void TurnQuestion::add_partial_answer(models::ModelRequest& request) const {

@@ -73,8 +73,6 @@ class TurnQuestion {
     async::Task<Problem> wait_for_model(base::Deadline deadline);
     async::Task<Problem> choose_context();
     bool choose_less_context();
-    /// A request without tools must declare those of its history, and call none.
-    static void declare_called_tools(models::ModelRequest& request);
     void add_partial_answer(models::ModelRequest& request) const;
     const std::string& system() const;
 
