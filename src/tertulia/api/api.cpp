@@ -83,6 +83,7 @@ void Api::hook_into(http::ServerOptions& options) {
         return refuse(error, request);
     };
     options.admit = [this](const http::Request& request) { return admit(request); };
+    options.gate_body = [this](const http::Request& request) { return gate_body(request); };
     options.decorate = [this](const http::Request& request, http::Response& response) { decorate(request, response); };
     options.on_answered = [this](const http::Request& request, const http::Answered& answered) {
         record(request, answered);
@@ -100,6 +101,13 @@ base::Result<void> Api::admit(const http::Request& request) const {
     if (settings_.api_token.empty() || is_open(request.path) || cors_.is_preflight(request)) return {};
     if (request.path == "/ws") return check_socket_bearer(request, settings_.api_token);
     return check_bearer(request.headers.get("authorization"), settings_.api_token);
+}
+
+std::shared_ptr<http::BodyGate> Api::gate_body(const http::Request& request) const {
+    const bool is_chat = request.method == "POST" && request.path == "/chat" &&
+                         http::is_media_type(request.headers.get("content-type"), "application/json");
+    if (!is_chat || !settings_.content.memory) return nullptr;
+    return std::make_shared<ContentGate>(settings_.content);
 }
 
 http::Response Api::refuse(const base::Error& error, const http::Request* request) {

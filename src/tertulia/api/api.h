@@ -1,10 +1,12 @@
 // The HTTP API of the server.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "tertulia/api/chat_handler.h"
+#include "tertulia/api/content_gate.h"
 #include "tertulia/api/cors.h"
 #include "tertulia/api/health_handlers.h"
 #include "tertulia/api/page_handler.h"
@@ -34,6 +36,7 @@ struct ApiSettings {
     /// Origins whose pages may call ("https://app.example"), or `*` for all; empty: CORS is off.
     std::vector<std::string> cors_origins;
     ChatDefaults chat;
+    ContentLimits content;
     /// `origins` are those above.
     SocketSettings sockets;
 };
@@ -59,6 +62,8 @@ class Api {
 
     /// May this request be answered at all? Looked at before its body is read.
     base::Result<void> admit(const http::Request& request) const;
+    /// What lets its body be longer than the server's limit; null: nothing.
+    std::shared_ptr<http::BodyGate> gate_body(const http::Request& request) const;
     /// The answer to a request that no handler answered; `request` is null where not even its head could be read.
     http::Response refuse(const base::Error& error, const http::Request* request);
     /// Adds what every answer carries.

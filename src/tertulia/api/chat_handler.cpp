@@ -6,6 +6,7 @@
 #include "tertulia/api/json_response.h"
 #include "tertulia/api/turn_handlers.h"
 #include "tertulia/base/json.h"
+#include "tertulia/http/body_gate.h"
 
 namespace tertulia::api {
 namespace {
@@ -19,7 +20,8 @@ base::Result<void> check_media_type(const http::Request& request) {
 }
 
 void free_body(http::Request& request) {
-    std::string().swap(request.body);  // the turn may take minutes, and a body may be a megabyte
+    std::string().swap(request.body);  // the turn may take minutes, and a body may be many megabytes
+    request.body_gate.reset();
 }
 
 // Tells a retry's answer from the first one's.
@@ -33,6 +35,7 @@ async::Task<void> ChatHandler::chat(http::Request& request, http::ResponseWriter
         asked = std::unexpected(checked.error());
     else
         asked = parse_chat_request(request.body, request.headers);
+    if (asked) asked->turn.content_memory = request.body_gate;
     free_body(request);
     if (!asked) return refuse(request, writer, std::move(asked.error()));
     asked->turn.request_id = request.id;

@@ -54,7 +54,9 @@ base::Result<void> Application::make_workers() {
                              .clock = clock_,
                              .random = random_,
                              .log = log_,
-                             .metrics = metrics_};
+                             .metrics = metrics_,
+                             .content_memory = std::make_shared<base::MemoryCeiling>(
+                                 static_cast<std::size_t>(config_.limits.content_memory_bytes))};
     for (std::int64_t i = 0; i < config_.workers; ++i) {
         workers_.push_back(std::make_unique<WorkerSet>(shared));
         if (auto done = workers_.back()->add_providers(); !done) return done;

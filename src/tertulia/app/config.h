@@ -59,6 +59,8 @@ struct Config {
 
     struct Limits {
         std::int64_t body_bytes = 1'048'576;
+        std::int64_t content_bytes = 33'554'432;
+        std::int64_t content_memory_bytes = 268'435'456;
         std::int64_t connections = 20'000;
         std::int64_t turns = 20'000;
         std::int64_t queue_per_session = 16;

@@ -166,6 +166,19 @@ const std::array table = {
                 .description = "The largest request body; beyond it 413.",
                 .least = 1,
                 .most = gibibyte},
+    Key<Config>{.path = "limits.content_bytes",
+                .slot = SLOT(Config, limits.content_bytes),
+                .description =
+                    "The largest body of POST /chat whose content begins within limits.body_bytes; beyond it "
+                    "413. Not more than limits.body_bytes: such bodies are nothing special.",
+                .least = 1,
+                .most = gibibyte},
+    Key<Config>{.path = "limits.content_memory_bytes",
+                .slot = SLOT(Config, limits.content_memory_bytes),
+                .description = "Bytes of all bodies together that may be so large, from their arrival until the model "
+                               "answers; beyond it 503. While it is asked a turn takes several times its body.",
+                .least = 1,
+                .most = 1024 * gibibyte},
     Key<Config>{.path = "limits.connections",
                 .slot = SLOT(Config, limits.connections),
                 .description = "Connections open at once; further ones are answered 503 and closed.",

@@ -20,7 +20,17 @@ sessions::SessionSettings session_settings(const Config& config) {
             .answer_bytes = static_cast<std::size_t>(config.limits.answer_bytes)};
 }
 
-api::ApiSettings api_settings(const Config& config) {
+api::ContentLimits content_limits(const SharedParts& shared) {
+    const auto& limits = shared.config.limits;
+    api::ContentLimits content{.body_bytes = static_cast<std::size_t>(limits.body_bytes),
+                               .content_bytes = static_cast<std::size_t>(limits.content_bytes),
+                               .memory = {}};
+    if (limits.content_bytes > limits.body_bytes) content.memory = shared.content_memory;
+    return content;
+}
+
+api::ApiSettings api_settings(const SharedParts& shared) {
+    const Config& config = shared.config;
     const auto address = parse_listen(config.listen);
     return {.api_token = config.api_token,
             .check_host = address && address->is_loopback() && config.api_token.empty() && !config.insecure,
@@ -29,6 +39,7 @@ api::ApiSettings api_settings(const Config& config) {
                      .on_disconnect =
                          sessions::parse_on_disconnect(config.on_disconnect).value_or(sessions::OnDisconnect::finish),
                      .heartbeat = config.limits.heartbeat},
+            .content = content_limits(shared),
             .sockets = {.origins = config.cors_origins,
                         .message_limit = static_cast<std::size_t>(config.limits.body_bytes),
                         .idle_limit = config.limits.websocket_idle}};
@@ -76,7 +87,7 @@ WorkerSet::WorkerSet(SharedParts shared)
                                  .log = shared_.log,
                                  .metrics = shared_.metrics,
                                  .clock = shared_.clock},
-                 api_settings(shared_.config));
+                 api_settings(shared_));
     server_.emplace(worker_.executor(), worker_.tasks(), api_->router(), server_options());
 }
 

@@ -12,6 +12,7 @@
 #include "tertulia/aws/credential_chain.h"
 #include "tertulia/base/clock.h"
 #include "tertulia/base/error.h"
+#include "tertulia/base/memory_ceiling.h"
 #include "tertulia/base/random.h"
 #include "tertulia/http/client.h"
 #include "tertulia/http/server.h"
@@ -42,6 +43,7 @@ struct SharedParts {
     base::Random& random;
     const telemetry::Log& log;
     telemetry::Metrics& metrics;
+    std::shared_ptr<base::MemoryCeiling> content_memory;
 };
 
 /// A worker with its HTTP server and client, its providers and services, wired but not started. Its methods are for the

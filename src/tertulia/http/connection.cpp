@@ -106,6 +106,14 @@ void Connection::enter(Phase phase) {
     }
 }
 
+// A large body has the usual time for each part of the usual size.
+void Connection::give_time_for_more() {
+    if (phase_ != Phase::body) return;
+    const std::size_t part = parser_.request().body.size() / core_->options.body_limit;
+    if (part > body_part_) enter(Phase::body);
+    body_part_ = part;
+}
+
 Task<Connection::Next> Connection::take(std::string_view bytes) {
     auto step = advance(bytes);
     std::string held;
@@ -122,7 +130,10 @@ Task<Connection::Next> Connection::take(std::string_view bytes) {
         co_await refuse(std::move(step.error()));
         co_return Next::end;
     }
-    if (*step == RequestParser::Step::need_more) co_return Next::more;
+    if (*step == RequestParser::Step::need_more) {
+        give_time_for_more();
+        co_return Next::more;
+    }
     enter(Phase::busy);
     pending_ = std::string(bytes);  // more may be added meanwhile (look_for_close)
     co_return Next::request;
@@ -142,6 +153,9 @@ base::Result<RequestParser::Step> Connection::advance(std::string_view& bytes) {
             if (auto admitted = core_->options.admit(parser_.request()); !admitted)
                 return std::unexpected(std::move(admitted.error()));
         }
+        if (core_->options.gate_body && (parser_.is_chunked() || !parser_.check_length()))
+            parser_.request().body_gate = core_->options.gate_body(parser_.request());
+        if (auto fits = parser_.check_length(); !fits) return std::unexpected(std::move(fits.error()));
         if (parser_.expects_continue()) return step;
     }
 }

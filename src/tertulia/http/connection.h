@@ -76,6 +76,7 @@ class Connection {
     async::Task<void> linger();
     async::Task<bool> wait_readable();
     void enter(Phase phase);
+    void give_time_for_more();
     void look_for_close(std::shared_ptr<CloseWatch> watch);
 
     std::shared_ptr<ServerCore> core_;
@@ -86,6 +87,7 @@ class Connection {
     std::shared_ptr<CloseWatch> close_watch_;
     std::shared_ptr<Takeover> takeover_;
     base::SteadyTime began_at_{};
+    std::size_t body_part_ = 0;  // of the body that is coming: how many times the usual limit has come
     Phase phase_ = Phase::idle;
     bool idle_ = false;  // waits for a request of which nothing has come yet
     bool timed_out_ = false;

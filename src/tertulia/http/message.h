@@ -1,6 +1,7 @@
 // HTTP requests and responses as values.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,8 @@ class Headers {
     std::vector<std::pair<std::string, std::string>> fields_;
 };
 
+class BodyGate;
+
 /// A whole request, body included. Value.
 struct Request {
     std::string method;
@@ -43,6 +46,8 @@ struct Request {
     std::vector<std::pair<std::string, std::string>> path_parameters;
     /// The pattern of the route that the router found; empty: none (yet).
     std::string_view route;
+    /// What judges the body as it comes (ServerOptions::gate_body); null: the server's limit alone.
+    std::shared_ptr<BodyGate> body_gate;
     /// Set by the server for logs and answers ("r_...").
     std::string id;
 

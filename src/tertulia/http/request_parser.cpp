@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tertulia/http/ascii.h"
+#include "tertulia/http/body_gate.h"
 #include "tertulia/http/percent.h"
 
 namespace tertulia::http {
@@ -24,8 +25,9 @@ constexpr std::size_t max_reserve = 64 * 1024;
 base::Result<RequestParser::Step> RequestParser::feed(std::string_view& bytes) {
     if (state_ == State::head) return feed_head(bytes);
     if (state_ == State::length_body) {
+        if (auto fits = check_length(); !fits) return std::unexpected(std::move(fits.error()));
         const std::string_view piece = bytes.substr(0, body_left_);
-        request_.body += piece;
+        if (auto added = add_to_body(piece); !added) return std::unexpected(std::move(added.error()));
         bytes.remove_prefix(piece.size());
         body_left_ -= piece.size();
         if (body_left_ > 0) return Step::need_more;
@@ -35,8 +37,8 @@ base::Result<RequestParser::Step> RequestParser::feed(std::string_view& bytes) {
             const auto piece = chunks_.next(bytes);
             if (!piece) return refuse(400, piece.error().message);
             if (piece->empty()) break;
-            if (piece->size() > limits_.body - request_.body.size()) return std::unexpected(body_too_large().error());
-            request_.body += *piece;
+            if (piece->size() > body_limit() - request_.body.size()) return std::unexpected(body_too_large().error());
+            if (auto added = add_to_body(*piece); !added) return std::unexpected(std::move(added.error()));
         }
         if (!chunks_.is_complete()) return Step::need_more;
         state_ = State::complete;
@@ -52,6 +54,7 @@ Request RequestParser::take() {
 
 void RequestParser::next() {
     request_ = Request();
+    body_left_ = 0;
     state_ = State::head;
     scanner_.reset();
 }
@@ -99,7 +102,6 @@ base::Result<void> RequestParser::parse_head(std::string_view head) {
     const auto framing = parse_framing(request_.headers);
     if (!framing) return std::unexpected(framing.error());
     if (framing->chunked && minor_version_ == 0) return refuse(400, "HTTP/1.0 has no chunked bodies.");
-    if (framing->length > limits_.body) return body_too_large();
 
     const std::string* expect = request_.headers.find("expect");
     if (expect && !equal_ignoring_case(*expect, "100-continue"))
@@ -183,8 +185,29 @@ base::Result<void> RequestParser::check_host(std::string absolute_authority) {
     return {};
 }
 
+std::size_t RequestParser::body_limit() const {
+    return request_.body_gate ? request_.body_gate->limit() : limits_.body;
+}
+
+base::Result<void> RequestParser::check_length() const {
+    if (request_.body.size() + body_left_ > body_limit()) return body_too_large();
+    return {};
+}
+
+base::Result<void> RequestParser::add_to_body(std::string_view piece) {
+    if (request_.body_gate && !piece.empty()) {
+        if (auto taken = request_.body_gate->take(piece); !taken) return taken;
+        // So large that growing step by step would hold much of it twice.
+        const std::size_t whole = request_.body.size() + body_left_;
+        if (request_.body.size() + piece.size() > limits_.body && request_.body.capacity() < whole)
+            request_.body.reserve(whole);
+    }
+    request_.body += piece;
+    return {};
+}
+
 base::Result<void> RequestParser::body_too_large() const {
-    return refuse(413, fmt::format("The body must not be longer than {} bytes.", limits_.body));
+    return refuse(413, fmt::format("The body must not be longer than {} bytes.", body_limit()));
 }
 
 }  // namespace tertulia::http

@@ -23,9 +23,9 @@ struct RequestLimits {
 /// parsers could read differently). Between requests it holds no memory of its own. Value.
 ///
 /// Errors end the connection; their status is 400 (malformed: bare LF, folded fields, NUL, repeated or conflicting
-/// lengths, no Host in HTTP/1.1, ...), 413 (body over the limit; told by Content-Length before a byte of it is read),
-/// 417 (expectation other than 100-continue), 431 (head over its limits), 501 (transfer coding other than chunked), 505
-/// (version other than 1.0 and 1.1).
+/// lengths, no Host in HTTP/1.1, ...), 413 (body over the limit; told by Content-Length before a byte of it is read,
+/// but after Step::head), 417 (expectation other than 100-continue), 431 (head over its limits), 501 (transfer coding
+/// other than chunked), 505 (version other than 1.0 and 1.1).
 class RequestParser {
   public:
     explicit RequestParser(RequestLimits limits) : limits_(limits) {}
@@ -39,8 +39,10 @@ class RequestParser {
     /// Takes bytes off the front of `bytes`.
     base::Result<Step> feed(std::string_view& bytes);
 
-    /// The request as far as it is there: from Step::head on.
+    /// The request as far as it is there: from Step::head on. A `body_gate` that is set then judges its body.
     Request& request() { return request_; }
+    /// 413 where the head says that the body is too long; `feed` says the same before it takes anything of it.
+    base::Result<void> check_length() const;
     /// Forgets the request; the parser is ready for the next.
     void next();
     /// The same, and gives the request.
@@ -55,6 +57,7 @@ class RequestParser {
     bool keep_alive() const { return keep_alive_; }
     bool is_http_1_0() const { return minor_version_ == 0; }
     bool expects_continue() const { return expects_continue_; }
+    bool is_chunked() const { return state_ == State::chunked_body; }
 
   private:
     enum class State { head, length_body, chunked_body, complete };
@@ -65,6 +68,8 @@ class RequestParser {
     base::Result<void> parse_target(std::string_view target, std::string& absolute_authority);
     base::Result<void> check_host(std::string absolute_authority);
     base::Result<void> body_too_large() const;
+    std::size_t body_limit() const;
+    base::Result<void> add_to_body(std::string_view piece);
 
     RequestLimits limits_;
     State state_ = State::head;

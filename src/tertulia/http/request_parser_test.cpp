@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tertulia/http/body_gate.h"
+
 namespace tertulia::http {
 namespace {
 
@@ -188,6 +190,47 @@ TEST(RequestParser, decodes_the_path_and_lets_an_absolute_target_name_the_host) 
     EXPECT_EQ(parser.request().target, "/a%20b?c=%20");
     EXPECT_EQ(parser.request().headers.get("host"), "x:8");
     EXPECT_EQ(parser.request().headers.get("x"), "y");
+}
+
+// Lets a body be 30 bytes long as long as it has no `!`.
+class NoShouting final : public BodyGate {
+  public:
+    std::size_t limit() const override { return 30; }
+    base::Result<void> take(std::string_view bytes) override {
+        if (bytes.find('!') == std::string_view::npos) return {};
+        return base::fail(base::Errc::unavailable, "Not so loud.");
+    }
+};
+
+// The status of what is fed byte by byte, -1: it goes on; the body where it is whole.
+std::pair<int, std::string> parse_with_gate(std::string_view text) {
+    RequestParser parser(small_limits());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        std::string_view bytes = text.substr(i, 1);
+        auto step = parser.feed(bytes);
+        if (step && *step == RequestParser::Step::head) {
+            parser.request().body_gate = std::make_shared<NoShouting>();
+            step = parser.feed(bytes);
+        }
+        if (!step) return {base::http_status(step.error().code), ""};
+        if (*step == RequestParser::Step::complete) return {0, parser.take().body};
+    }
+    return {-1, ""};
+}
+
+TEST(RequestParser, a_gate_judges_the_body_in_the_place_of_the_limit) {
+    const auto request = [](const std::string& body) {
+        return "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    };
+    const std::string large(30, 'a');
+    EXPECT_EQ(parse({request(large)}).status, 413) << "without a gate";
+    EXPECT_EQ(parse_with_gate(request(large)), (std::pair{0, large}));
+    EXPECT_EQ(parse_with_gate(request(large + "a")).first, 413);
+    EXPECT_EQ(parse_with_gate(request("a!aaaaaaaaaaaaaaaaaaaaaaa")).first, 503);
+    const std::string chunked =
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1e\r\n" + large + "\r\n";
+    EXPECT_EQ(parse_with_gate(chunked + "0\r\n\r\n"), (std::pair{0, large}));
+    EXPECT_EQ(parse_with_gate(chunked + "1\r\na\r\n0\r\n\r\n").first, 413);
 }
 
 }  // namespace

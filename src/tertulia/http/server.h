@@ -12,6 +12,7 @@
 #include "tertulia/base/clock.h"
 #include "tertulia/base/error.h"
 #include "tertulia/base/random.h"
+#include "tertulia/http/body_gate.h"
 #include "tertulia/http/message.h"
 #include "tertulia/http/router.h"
 
@@ -27,12 +28,12 @@ struct Answered {
 
 /// Value.
 struct ServerOptions {
-    std::size_t body_limit = std::size_t(1) << 20;     ///< bytes; more is 413
-    std::size_t max_connections = 20'000;              ///< more are answered 503 and closed
-    base::Milliseconds head_limit{10'000};             ///< from the head's first byte to its last
-    base::Milliseconds body_time_limit{30'000};        ///< from the head's last byte to the body's
-    base::Milliseconds idle_limit{75'000};             ///< between requests
-    base::Milliseconds write_limit{30'000};            ///< without any progress of a write
+    std::size_t body_limit = std::size_t(1) << 20;  ///< bytes; more is 413 (see also `gate_body`)
+    std::size_t max_connections = 20'000;           ///< more are answered 503 and closed
+    base::Milliseconds head_limit{10'000};          ///< from the head's first byte to its last
+    base::Milliseconds body_time_limit{30'000};  ///< from the head's last byte to the body's; for each body_limit bytes
+    base::Milliseconds idle_limit{75'000};       ///< between requests
+    base::Milliseconds write_limit{30'000};      ///< without any progress of a write
     base::Random* random = &base::system_random();     ///< for the requests' ids
     const base::Clock* clock = &base::system_clock();  ///< for the `Date` field
 
@@ -42,6 +43,9 @@ struct ServerOptions {
     /// Looked at once the head is there, before the body is read or asked for (`request.body` is empty): an error is
     /// the answer. Optional.
     std::function<base::Result<void>(const Request&)> admit = {};
+    /// Asked once a request is admitted that says it has a body longer than `body_limit`, or does not say how long it
+    /// is: what may let it be longer. Null: nothing. Optional.
+    std::function<std::shared_ptr<BodyGate>(const Request&)> gate_body = {};
     /// May add fields to any answer's head. Optional.
     std::function<void(const Request&, Response&)> decorate = {};
     /// Called once per request that got an answer's head. Optional.

@@ -187,6 +187,7 @@ bool TurnQuestion::choose_less_context() {
 void TurnQuestion::forget() {
     context_.messages = {};
     asking_.reset();
+    request_.content_memory.reset();
 }
 
 models::ModelRequest TurnQuestion::model_request() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,6 +42,8 @@ struct TurnRequest {
     /// The application's tools, for this turn.
     std::vector<chat::Tool> tools;
     std::optional<chat::ToolChoice> tool_choice;
+    /// What counts the memory that the content takes, where it is large: let go of as soon as the model answers.
+    std::shared_ptr<const void> content_memory;
     bool stream = false;
     std::optional<std::string> model;
     std::optional<std::string> system;
