@@ -6,6 +6,7 @@ import unittest
 
 from answers import Answer, Tool
 from harness import ServerCase
+from websocket_case import WebSocketCase
 
 WEATHER = {
     "name": "get_weather",
@@ -147,6 +148,25 @@ class ToolsTest(ContentCase):
         answer = self.server.chat("x", "broken", model="openai/broken", tools=[WEATHER]).json
         self.assertEqual(answer["content"][0]["input"], '{"city": "Os')
         self.assert_answer(self.send([result("c1", "?")], "broken", "anthropic/mends", tools=[WEATHER]))
+
+
+class SocketTest(WebSocketCase):
+    def test_the_round_trip_over_a_web_socket(self):
+        self.upstream.script("ws", Answer(Tool("get_weather", ('{"city":"Oslo"}',), id="c1")), Answer("Warm."))
+        ws, asked = self.socket(), {"type": "chat", "session_id": "ws", "model": "anthropic/ws", "tools": [WEATHER]}
+        ws.send(asked | {"content": [text("Is it warm?"), IMAGE]})
+        call = {"type": "tool_use", "id": "c1", "name": "get_weather", "input": {"city": "Oslo"}}
+        self.assertEqual(ws.finish()["data"]["content"], [call])
+        ws.send(asked | {"content": [result("c1")]})
+        self.assertEqual(ws.finish()["data"]["message"], "Warm.")
+        self.assertEqual(len(self.upstream.asked("ws")[-1].body["messages"]), 3)
+
+    def test_what_is_wrong_is_said_with_its_place(self):
+        ws = self.socket()
+        ws.send({"type": "chat", "content": [text("")], "request_id": "r1"})
+        frame = self.assert_error_frame(ws.until("error"), "invalid_request", "r1")
+        self.assertIn("'content[0].text'", frame["message"])
+        self.assert_alive(ws)
 
 
 class MediaTest(ContentCase):

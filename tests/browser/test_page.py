@@ -4,7 +4,7 @@ import unittest
 
 from case import ENTER, ESCAPE, PATIENCE, RELEASE, SHIFT, BrowserCase, wait_for
 
-from answers import CUT, Answer, Thinking
+from answers import CUT, Answer, Thinking, Tool
 from cutting_proxy import CuttingProxy
 from fake_upstream import Gate
 
@@ -40,6 +40,18 @@ class PageTest(BrowserCase):
         self.assertEqual(self.texts(), shown)
         self.assertEqual(self.browser.run("return document.querySelector('details div').textContent"), "hm")
         self.assertEqual(self.browser.run("return document.title"), "Count. · Tertulia")
+
+    def test_a_tool_s_call_and_its_result_are_noted(self):
+        tool = {"name": "get_weather", "input_schema": {"type": "object"}}
+        self.script(Answer("Let me see.", Tool("get_weather", ('{"city":', '"Oslo"}'), id="c1")), Answer("Warm."))
+        self.server.chat("Is it warm?", "with-tools", tools=[tool])
+        result = {"type": "tool_result", "tool_use_id": "c1", "content": "12 degrees"}
+        self.server.chat(None, "with-tools", content=[result], tools=[tool])
+        self.open("with-tools")
+        self.wait_text("Warm.")
+        feet = [message["foot"] for message in self.messages()]
+        self.assertIn('get_weather({"city":"Oslo"})', feet[1])
+        self.assertIn("a tool's result: 12 degrees", feet[2])
 
     def test_a_reload_in_mid_answer_goes_on_without_doubling(self):
         gates = [Gate(), Gate()]
