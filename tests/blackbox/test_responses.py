@@ -107,6 +107,25 @@ class ResponsesTest(ServerCase):
                 self.upstream.script("gpt-5-ends", answer)
                 self.assertEqual(self.chat("x", "ends-" + reason, "gpt-5-ends").json["stop_reason"], reason)
 
+    def test_tools_go_round(self):
+        tool = {"name": "get_weather", "description": "The weather.", "input_schema": {"type": "object", "properties": {}}}
+        self.upstream.script(
+            "gpt-5-tools", Answer(Thinking("hm"), Tool("get_weather", ('{"city"', ':"Rome"}'))), Answer("It is sunny.")
+        )
+        first = self.assert_answer(self.chat("Weather?", "tools", "gpt-5-tools", tools=[tool], tool_choice="any"))
+        call = next(block for block in first["content"] if block["type"] == "tool_use")
+        self.assertEqual((first["stop_reason"], call["name"], call["input"]), ("tool_use", "get_weather", {"city": "Rome"}))
+        result = {"type": "tool_result", "tool_use_id": call["id"], "content": "sunny"}
+        second = self.chat(None, "tools", "gpt-5-tools", content=[result], tools=[tool])
+        self.assert_answer(second, "It is sunny.")
+        asked, told = self.asked("gpt-5-tools")
+        self.assertEqual(asked.body["tool_choice"], "required")
+        self.assertEqual([tool["name"] for tool in told.body["tools"]], ["get_weather"])
+        kinds = [item.get("type", item.get("role")) for item in told.body["input"]]
+        self.assertEqual(kinds, ["user", "reasoning", "function_call", "function_call_output"])
+        self.assertEqual(told.body["input"][2]["call_id"], told.body["input"][3]["call_id"])
+        self.assertEqual(told.body["input"][3]["output"], "sunny")
+
     def test_parameters_in_its_words(self):
         body = self.chat(
             "x", "parameters", "gpt-4o-parameters", max_tokens=77, temperature=0.5, stop=["END"]
