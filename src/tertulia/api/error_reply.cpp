@@ -4,8 +4,10 @@
 
 #include "tertulia/api/answer_json.h"
 #include "tertulia/api/json_response.h"
+#include "tertulia/base/clock.h"
 #include "tertulia/base/json.h"
 #include "tertulia/base/utf8.h"
+#include "tertulia/billing/money.h"
 
 namespace tertulia::api {
 namespace {
@@ -14,6 +16,16 @@ void append_member(std::string& out, std::string_view name, std::string_view val
     out += out.back() == '{' ? "" : ",";
     base::append_json_name(out, name);
     base::append_json_string(out, value);
+}
+
+void append_budget(std::string& out, const base::BudgetLeft& budget) {
+    out += ",\"budget\":{";
+    append_member(out, "left_usd", billing::format_usd(budget.left_nano));
+    if (budget.renews_at_us)
+        append_member(out, "renews_at", base::format_timestamp(*budget.renews_at_us));
+    else
+        out += ",\"renews_at\":null";
+    out += '}';
 }
 
 }  // namespace
@@ -30,6 +42,7 @@ void append_error(std::string& out, const base::Error& error, const ErrorContext
     if (!context.turn_id.empty()) append_member(out, "turn_id", context.turn_id);
     if (error.retry_after)
         fmt::format_to(std::back_inserter(out), ",\"retry_after_ms\":{}", error.retry_after->count());
+    if (error.budget) append_budget(out, *error.budget);
     out += context.more;
     out += '}';
 }

@@ -20,7 +20,8 @@ struct ErrorContext {
 };
 
 /// Appends the body of every error: `{"error", "message", "code", "request_id"}`, with `session_id` and `turn_id` once
-/// a turn has begun and `retry_after_ms` where that is known (a stream has no headers left to say it in).
+/// a turn has begun and `retry_after_ms` where that is known (a stream has no headers left to say it in), and `budget`
+/// (`{"left_usd", "renews_at"}`) where one refused.
 void append_error(std::string& out, const base::Error& error, const ErrorContext& context);
 
 /// The whole answer: status, body, and `retry-after` (whole seconds, rounded up) with `retry-after-ms`.

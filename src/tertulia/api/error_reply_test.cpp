@@ -31,6 +31,18 @@ TEST(ErrorReply, names_the_turn_once_one_has_begun) {
               R"("turn_id":"t_1","retry_after_ms":1500})");
 }
 
+TEST(ErrorReply, says_what_is_left_of_a_budget_and_when_it_is_renewed) {
+    const std::string head =
+        R"(data: {"error":"Budget exceeded","message":"m","code":"budget_exceeded","request_id":"r",)";
+    base::Error error{.code = Errc::budget_exceeded,
+                      .message = "m",
+                      .budget = base::BudgetLeft{.left_nano = 5, .renews_at_us = 1'732'320'000'000'000}};
+    EXPECT_EQ(body(error, {.request_id = "r"}),
+              head + R"("budget":{"left_usd":"0.000000005","renews_at":"2024-11-23T00:00:00.000000Z"}})");
+    error.budget->renews_at_us.reset();
+    EXPECT_EQ(body(error, {.request_id = "r"}), head + R"("budget":{"left_usd":"0.000000005","renews_at":null}})");
+}
+
 TEST(ErrorReply, never_lacks_a_message_and_is_always_utf8) {
     EXPECT_EQ(body({.code = Errc::internal, .message = ""}, {.request_id = "r"}),
               R"(data: {"error":"Internal error","message":"Internal error","code":"internal","request_id":"r"})");

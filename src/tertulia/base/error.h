@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <expected>
 #include <optional>
 #include <string>
@@ -37,6 +38,15 @@ std::string_view title(Errc code);
 /// The HTTP status of the table in ARCHITECTURE.md.
 int http_status(Errc code);
 
+/// What is left of a budget that refused. Value.
+struct BudgetLeft {
+    /// Billionths of a dollar.
+    std::int64_t left_nano = 0;
+    /// Microseconds since 1970; nothing: never.
+    std::optional<std::int64_t> renews_at_us = {};
+    bool operator==(const BudgetLeft&) const = default;
+};
+
 /// A failure as a value. Value.
 ///
 /// `message` is for people: it says what to do, and never holds a secret, message text or a stack trace.
@@ -49,6 +59,8 @@ struct Error {
     std::optional<std::chrono::milliseconds> retry_after = {};
     /// The status where HTTP has one of its own (405, 415, 422); 0: that of the code.
     int status = 0;
+    /// Of budget_exceeded.
+    std::optional<BudgetLeft> budget = {};
     bool operator==(const Error&) const = default;
 };
 

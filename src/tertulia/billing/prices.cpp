@@ -65,11 +65,11 @@ base::Result<std::shared_ptr<const PriceTable>> Prices::read() const {
     return table;
 }
 
-void Prices::reload(bool even_if_same) {
+void Prices::reload() {
     const std::unique_lock lock(reload_mutex_, std::try_to_lock);
     if (!lock) return;
     const auto now = look();
-    if (now == seen_ && !even_if_same) return;
+    if (now == seen_) return;
     seen_ = now;
     auto fresh = read();
     if (fresh) {
@@ -83,16 +83,12 @@ void Prices::reload(bool even_if_same) {
         options_.on_reload(fmt::format("{}; the prices stay as they were", fresh.error().message), true);
 }
 
-void Prices::reload_now() {
-    if (!options_.file.empty()) reload(true);
-}
-
 std::shared_ptr<const PriceTable> Prices::table() {
     if (!options_.file.empty()) {
         const auto now = clock_.steady();
         auto due = next_check_.load(std::memory_order_relaxed);
         const auto next = (now + options_.check_every).time_since_epoch().count();
-        if (now.time_since_epoch().count() >= due && next_check_.compare_exchange_strong(due, next)) reload(false);
+        if (now.time_since_epoch().count() >= due && next_check_.compare_exchange_strong(due, next)) reload();
     }
     const std::lock_guard lock(table_mutex_);
     return table_;

@@ -51,9 +51,6 @@ class Prices {
     /// worst_case_nano by the model's name; nothing where no price is known.
     std::optional<std::int64_t> worst_case(std::string_view model, std::int64_t input_tokens, std::int64_t max_tokens);
 
-    /// Looks at the file now (SIGHUP).
-    void reload_now();
-
   private:
     struct FileState {
         std::filesystem::file_time_type changed;
@@ -63,7 +60,7 @@ class Prices {
     Prices(Options options, const base::Clock& clock);
     base::Result<std::shared_ptr<const PriceTable>> read() const;
     std::optional<FileState> look() const;
-    void reload(bool even_if_same);
+    void reload();
 
     Options options_;
     const base::Clock& clock_;

@@ -89,7 +89,7 @@ TEST(Prices, a_broken_or_missing_file_changes_nothing_and_is_told_once) {
     EXPECT_EQ(world.input_of(*prices, "my/model"), 1'000'000);
     EXPECT_EQ(world.told.size(), 2U);
     write(world.path, "two", "22");
-    prices->reload_now();
+    world.clock.advance(std::chrono::seconds(3));
     EXPECT_EQ(world.input_of(*prices, "my/model"), 22'000'000);
 }
 
