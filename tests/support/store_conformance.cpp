@@ -223,6 +223,7 @@ TEST_P(StoreConformance, a_report_has_its_bounds_and_its_limit) {
     EXPECT_EQ(turns(base_us + 1, base_us + 3), 2);
     EXPECT_EQ(turns(base_us + 1, base_us + 1), 0);
     EXPECT_EQ(turns(base_us + 4, base_us), 0);
+    EXPECT_EQ(run(store->usage({.owner = "local", .session_id = "s2"})).value().total, row_of(1, 1, 10));
     auto report = run(store->usage({.owner = "local", .group_by = {UsageGroup::session}, .max_rows = 3})).value();
     EXPECT_TRUE(report.more);
     ASSERT_EQ(report.rows.size(), 3U);

@@ -28,6 +28,7 @@ struct TestService {
                    .logs = logs,
                    .keys = keys,
                    .checkpoints = checkpoints,
+                   .spending = spending,
                    .models = models,
                    .limits = limits,
                    .tasks = worker.tasks(),
@@ -62,6 +63,9 @@ struct TestService {
     models::ModelLimits limits;
     telemetry::Log log{telemetry::Level::off, telemetry::Log::Form::json};
     telemetry::Metrics metrics;
+    billing::Prices prices{base::system_clock()};
+    billing::Budgets budgets{std::vector<billing::BudgetRule>()};
+    sessions::Spending spending{prices, budgets, store, base::system_clock()};
     sessions::Checkpoints checkpoints{{.store = store, .clock = base::system_clock(), .log = log, .metrics = metrics},
                                       {.interval = base::Milliseconds(0)}};
     FakeProvider* provider = nullptr;

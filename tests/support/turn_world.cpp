@@ -176,6 +176,7 @@ TurnWorld::TurnWorld(bool with_checkpoints)
                .logs = logs,
                .keys = keys,
                .checkpoints = checkpoints,
+               .spending = spending,
                .models = models,
                .limits = shared_limits(),
                .tasks = tasks,

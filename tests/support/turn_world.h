@@ -185,6 +185,9 @@ class TurnWorld {
     sessions::IdempotencyKeys keys;
     models::ModelDirectory models;
     telemetry::Log log{telemetry::Level::off, telemetry::Log::Form::json};
+    billing::Prices prices{clock};
+    billing::Budgets budgets{std::vector<billing::BudgetRule>()};
+    sessions::Spending spending{prices, budgets, store, clock};
     sessions::Checkpoints checkpoints;
     GatedProvider* provider = nullptr;
     sessions::SessionService service;

@@ -7,6 +7,7 @@
 #include "tertulia/api/content_json.h"
 #include "tertulia/api/error_reply.h"
 #include "tertulia/base/json.h"
+#include "tertulia/billing/money.h"
 
 namespace tertulia::api {
 namespace {
@@ -31,6 +32,14 @@ void append_string_or_null(std::string& out, std::string_view prefix, std::strin
 
 void append_stop_reason(std::string& out, std::optional<chat::StopReason> reason) {
     append_string_or_null(out, ",\"stop_reason\":", reason ? chat::to_string(*reason) : std::string_view());
+}
+
+void append_cost(std::string& out, const sessions::TurnResult& result) {
+    append_string_or_null(
+        out, ",\"cost\":{\"usd\":", result.cost_nano ? billing::format_usd(*result.cost_nano) : std::string());
+    out += result.usage.estimated() ? ",\"estimated\":true" : ",\"estimated\":false";
+    append_string_or_null(out, ",\"price_version\":", result.price_version);
+    out += '}';
 }
 
 // The text is the client's own object as we wrote it down; whoever edits the store by hand must not break the page.
@@ -68,6 +77,7 @@ void append_answer(std::string& out, const sessions::TurnResult& result) {
     append_string(out, ",\"model\":", result.model);
     out += ",\"usage\":";
     append_usage(out, result.usage);
+    append_cost(out, result);
     append_stop_reason(out, result.stop_reason);
     append_integer(out, ",\"context\":{\"messages_sent\":", result.messages_sent);
     append_integer(out, ",\"messages_left_out\":", result.messages_left_out);

@@ -21,6 +21,8 @@ sessions::TurnResult answer() {
     result.conversation_length = 4;
     result.timestamp = "2024-11-22T10:30:00.000000Z";
     result.usage = {.input = 1, .cache_read = 2, .cache_write = 3, .output = 4, .reasoning = 5};
+    result.cost_nano = 123'000;
+    result.price_version = "2026-11-25";
     result.stop_reason = chat::StopReason::end_turn;
     result.messages_sent = 3;
     result.messages_left_out = 2;
@@ -44,7 +46,8 @@ TEST(AnswerJson, has_the_documented_members) {
         R"({"session_id":"s","message":"Hello \"you\"\n","conversation_length":4,)"
         R"("timestamp":"2024-11-22T10:30:00.000000Z","turn_id":"t_1","state":"completed","model":"openai/gpt-4o",)"
         R"("usage":{"input_tokens":1,"cache_read_tokens":2,"cache_write_tokens":3,"output_tokens":4,)"
-        R"("reasoning_tokens":5},"stop_reason":"end_turn",)"
+        R"("reasoning_tokens":5},"cost":{"usd":"0.000123000","estimated":false,"price_version":"2026-11-25"},)"
+        R"("stop_reason":"end_turn",)"
         R"("context":{"messages_sent":3,"messages_left_out":2,"estimated_tokens":77}})");
 }
 
@@ -53,6 +56,17 @@ TEST(AnswerJson, names_what_was_ignored_only_where_something_was) {
     EXPECT_EQ(text(append_answer, result).find("ignored"), std::string::npos);
     result.ignored = {"temperature", "stop"};
     EXPECT_TRUE(text(append_answer, result).ends_with(R"(},"ignored":["temperature","stop"]})"));
+}
+
+TEST(AnswerJson, says_that_no_price_is_known_and_that_a_cost_is_estimated) {
+    sessions::TurnResult result = answer();
+    result.cost_nano.reset();
+    result.price_version.clear();
+    EXPECT_NE(text(append_answer, result).find(R"("cost":{"usd":null,"estimated":false,"price_version":null},)"),
+              std::string::npos);
+    result.cost_nano = 0;
+    result.usage.output_estimated = true;
+    EXPECT_NE(text(append_answer, result).find(R"("cost":{"usd":"0.000000000","estimated":true,)"), std::string::npos);
 }
 
 TEST(AnswerJson, says_that_usage_is_estimated_only_where_it_is) {

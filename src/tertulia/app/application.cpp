@@ -4,6 +4,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "tertulia/app/billing_config.h"
 #include "tertulia/app/local_model.h"
 #include "tertulia/storage/open_store.h"
 
@@ -18,21 +19,32 @@ Application::Application(const LoadedConfig& loaded, const telemetry::Log& log, 
       random_(random),
       registry_(static_cast<std::size_t>(config_.limits.queue_per_session),
                 static_cast<std::size_t>(config_.limits.turns)),
-      logs_({.max_bytes = config_.limits.log_bytes, .keep = config_.limits.keep_log}, clock) {}
+      logs_({.max_bytes = config_.limits.log_bytes, .keep = config_.limits.keep_log}, clock),
+      budgets_(budget_rules(config_)) {}
 
 Application::~Application() = default;
 
 base::Result<void> Application::start() {
     for (const ModelConfig& model : config_.models) limits_.set_window(model.name, model.context_window);
+    if (auto done = open_billing(); !done) return done;
     if (auto done = open_store(); !done) return done;
     if (auto done = make_workers(); !done) return done;
     return listen();
 }
 
+base::Result<void> Application::open_billing() {
+    auto prices = billing::Prices::open(price_options(config_, log_), clock_);
+    if (!prices) return std::unexpected(prices.error());
+    prices_ = std::move(*prices);
+    return {};
+}
+
 base::Result<void> Application::open_store() {
-    auto store = storage::open_store(config_.store, log_);
+    auto store = storage::open_store(
+        config_.store, log_, [&prices = *prices_](billing::Bill bill) { return prices.priced(std::move(bill)); });
     if (!store) return std::unexpected(store.error());
     store_ = std::move(*store);
+    spending_.emplace(*prices_, budgets_, *store_, clock_);
     checkpoints_ = std::make_unique<sessions::Checkpoints>(
         sessions::Checkpoints::Parts{.store = *store_, .clock = clock_, .log = log_, .metrics = metrics_},
         sessions::Checkpoints::Settings{.interval = config_.checkpoints.interval,
@@ -49,6 +61,7 @@ base::Result<void> Application::make_workers() {
                              .logs = logs_,
                              .keys = keys_,
                              .checkpoints = *checkpoints_,
+                             .spending = *spending_,
                              .limits = limits_,
                              .local_readiness = local_readiness_,
                              .clock = clock_,
@@ -122,6 +135,7 @@ void Application::log_start() const {
 
 void Application::publish_gauges() {
     logs_.sweep();
+    prices_->table();  // looks whether its file has changed
     metrics_.set_gauge("tertulia_turn_log_bytes", "Memory of the events of turns that run or have just ended",
                        static_cast<double>(logs_.bytes()));
     WorkerSet::Connections all;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -41,6 +42,7 @@ class Application {
 
   private:
     base::Result<void> open_store();
+    base::Result<void> open_billing();
     base::Result<void> make_workers();
     base::Result<void> listen();
     void log_start() const;
@@ -57,7 +59,10 @@ class Application {
     aws::CredentialState credentials_;
     sessions::TurnLogs logs_;
     sessions::IdempotencyKeys keys_;
+    std::unique_ptr<billing::Prices> prices_;
+    billing::Budgets budgets_;
     std::unique_ptr<sessions::SessionStore> store_;
+    std::optional<sessions::Spending> spending_;
     std::unique_ptr<sessions::Checkpoints> checkpoints_;
     std::vector<std::unique_ptr<WorkerSet>> workers_;
     std::stop_source stop_local_model_;

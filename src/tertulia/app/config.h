@@ -34,6 +34,24 @@ struct ModelConfig {
     std::int64_t context_window = 0;
 };
 
+/// A price of the configuration: dollars per million tokens, as decimal texts; an empty one is missing. Value.
+struct PriceConfig {
+    std::string model = {};  ///< `provider/id`
+    std::string input = {};
+    std::string cache_read = {};
+    std::string cache_write = {};
+    std::string cache_write_long = {};
+    std::string output = {};
+};
+
+/// A budget of the configuration. Value.
+struct BudgetConfig {
+    std::string owner = {};    ///< `*`: each; empty: by session
+    std::string session = {};  ///< `*`: each; empty: by owner
+    std::string per = {};      ///< day, month or session
+    std::string usd = {};      ///< dollars, as a decimal text
+};
+
 /// Everything that can be configured; what is set here are the defaults. config_keys.h names, explains and checks each.
 /// Value.
 struct Config {
@@ -47,6 +65,7 @@ struct Config {
     bool insecure = false;
     base::Secret api_token;
     std::vector<std::string> cors_origins;
+    std::string prices_file;
     std::string on_busy = "queue";
     std::string on_disconnect = "finish";
 
@@ -90,6 +109,8 @@ struct Config {
     /// All that can be asked, the built-in ones included.
     std::vector<ProviderConfig> providers;
     std::vector<ModelConfig> models;
+    std::vector<PriceConfig> prices;
+    std::vector<BudgetConfig> budgets;
 };
 
 /// Where a server listens. Value.

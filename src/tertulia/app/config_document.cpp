@@ -43,6 +43,11 @@ std::string describe(const LoadedConfig& loaded) {
     for (const ModelConfig& model : loaded.config.models) {
         describe_keys(out, loaded, model_keys(), model, "models." + model.name + ".");
     }
+    for (const PriceConfig& price : loaded.config.prices)
+        describe_keys(out, loaded, price_keys(), price, "prices." + price.model + ".");
+    std::size_t number = 0;
+    for (const BudgetConfig& budget : loaded.config.budgets)
+        describe_keys(out, loaded, budget_keys(), budget, fmt::format("budgets.{}.", ++number));
     return out;
 }
 
@@ -80,6 +85,18 @@ first_token_ms = 120000
 [[models]]
 name = "anthropic/claude-sonnet-4-5"
 context_window = 200000
+
+[[prices]]
+model = "openai/my-model"
+input = "3.00"
+cache_read = "0.30"
+cache_write = "3.75"
+output = "15.00"
+
+[[budgets]]
+owner = "*"
+per = "day"
+usd = "5.00"
 
 [deadlines]
 connect_ms = 3000
@@ -121,6 +138,20 @@ more about a model than the table that is shipped.
 
 )";
     document_keys(out, model_keys(), false);
+    out += R"(## Keys of `[[prices]]`
+
+What a model's tokens cost, where the table that is shipped does not know it or says something else. A model without a
+price has no cost (`null`): it is never guessed.
+
+)";
+    document_keys(out, price_keys(), false);
+    out += R"(## Keys of `[[budgets]]`
+
+What may be spent. Before each call of a model the most that it can cost is set aside in all budgets that apply; over
+budget the answer is 402 `budget_exceeded`. Under a budget a model without a price is refused.
+
+)";
+    document_keys(out, budget_keys(), false);
     while (out.ends_with("\n\n")) out.pop_back();
     return out;
 }

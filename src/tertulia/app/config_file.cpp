@@ -6,6 +6,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
 
 #include "tertulia/app/config_keys.h"
 #include "tertulia/app/config_value.h"
@@ -13,6 +14,9 @@
 
 namespace tertulia::app {
 namespace {
+
+// The lists of tables, which are read apart from the keys.
+constexpr std::array<std::string_view, 4> lists{"providers", "models", "prices", "budgets"};
 
 using base::Errc;
 using base::Result;
@@ -51,7 +55,7 @@ struct FileReader {
                                          std::span<const Key<Owner>> keys) const {
         std::vector<std::string_view> known;
         for (const Key<Owner>& key : keys) known.push_back(key.path);
-        if (where.empty()) known.insert(known.end(), {"providers", "models"});
+        if (where.empty()) known.insert(known.end(), lists.begin(), lists.end());
         const std::string_view nearest = base::nearest_name(name, known);
         return fail_at(node,
                        fmt::format("unknown key \"{}{}\"{}", where, name,
@@ -65,7 +69,7 @@ struct FileReader {
                             Owner& owner, std::string_view where, std::string_view names) const {
         for (const auto& [toml_key, node] : table) {
             const std::string name = prefix + std::string(toml_key.str());
-            if (where.empty() && prefix.empty() && (name == "providers" || name == "models")) continue;
+            if (where.empty() && prefix.empty() && std::ranges::find(lists, name) != lists.end()) continue;
             const auto key = std::ranges::find(keys, name, &Key<Owner>::path);
             if (key == keys.end()) {
                 const bool is_group =
@@ -102,10 +106,11 @@ struct FileReader {
             node.source().begin.line, name));
     }
 
-    /// `[[providers]]` or `[[models]]`. Entries are called by their name in messages and sources.
+    /// One of `lists`. Entries are called by their name in messages and sources: the key `name_key`, in the member
+    /// `name`; null: by their number.
     template <class Owner>
     Result<void> read_entries(const toml::table& root, const std::string& list, std::span<const Key<Owner>> keys,
-                              std::vector<Owner>& into) const {
+                              std::vector<Owner>& into, std::string_view name_key, std::string Owner::* name_of) const {
         const toml::node* node = root.get(list);
         if (!node) return {};
         const toml::array* entries = node->as_array();
@@ -114,14 +119,14 @@ struct FileReader {
             const toml::table* table = entry.as_table();
             if (!table) return fail_at(entry, fmt::format("{} is a list of tables: [[{}]]", list, list));
             Owner owner;
-            const std::string name = table->get("name") && table->get("name")->is_string()
-                                         ? std::string(table->get("name")->as_string()->get())
-                                         : std::to_string(into.size() + 1);
+            const toml::node* given = table->get(name_key);
+            const std::string name =
+                given && given->is_string() ? std::string(given->as_string()->get()) : std::to_string(into.size() + 1);
             const std::string names = fmt::format("{}.{}.", list, name);
             if (auto read = read_table(*table, "", keys, owner, names, names); !read) return read;
             if (auto checked = check(owner, entry, names); !checked) return checked;
-            if (std::ranges::find(into, owner.name, &Owner::name) != into.end()) {
-                return fail_at(entry, fmt::format("two [[{}]] have the name \"{}\"", list, owner.name));
+            if (name_of && std::ranges::find(into, owner.*name_of, name_of) != into.end()) {
+                return fail_at(entry, fmt::format("two [[{}]] have the {} \"{}\"", list, name_key, owner.*name_of));
             }
             into.push_back(std::move(owner));
         }
@@ -142,6 +147,19 @@ struct FileReader {
         if (model.context_window == 0) return fail_at(entry, fmt::format("{}context_window must be set", names));
         return {};
     }
+    Result<void> check(const PriceConfig& price, const toml::node& entry, std::string_view names) const {
+        for (const auto& [key, value] :
+             {std::pair("model", &price.model), std::pair("input", &price.input), std::pair("output", &price.output)})
+            if (value->empty()) return fail_at(entry, fmt::format("{}{} must be set", names, key));
+        return {};
+    }
+    Result<void> check(const BudgetConfig& budget, const toml::node& entry, std::string_view names) const {
+        if (budget.owner.empty() == budget.session.empty())
+            return fail_at(entry, fmt::format("{}owner or {}session must be set, and not both", names, names));
+        for (const auto& [key, value] : {std::pair("per", &budget.per), std::pair("usd", &budget.usd)})
+            if (value->empty()) return fail_at(entry, fmt::format("{}{} must be set", names, key));
+        return {};
+    }
 };
 
 }  // namespace
@@ -157,9 +175,17 @@ Result<void> apply_toml(std::string_view text, std::string_view path, const Envi
     const FileReader reader{path, environment, loaded};
     const toml::table& root = parsed.table();
     if (auto read = reader.read_table(root, "", config_keys(), loaded.config, "", ""); !read) return read;
-    if (auto read = reader.read_entries(root, "providers", provider_keys(), loaded.config.providers); !read)
+    Config& config = loaded.config;
+    if (auto read =
+            reader.read_entries(root, "providers", provider_keys(), config.providers, "name", &ProviderConfig::name);
+        !read)
         return read;
-    return reader.read_entries(root, "models", model_keys(), loaded.config.models);
+    if (auto read = reader.read_entries(root, "models", model_keys(), config.models, "name", &ModelConfig::name); !read)
+        return read;
+    if (auto read = reader.read_entries(root, "prices", price_keys(), config.prices, "model", &PriceConfig::model);
+        !read)
+        return read;
+    return reader.read_entries<BudgetConfig>(root, "budgets", budget_keys(), config.budgets, "", nullptr);
 }
 
 }  // namespace tertulia::app

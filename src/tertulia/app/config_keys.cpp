@@ -7,6 +7,8 @@
 
 #include "tertulia/aws/region.h"
 #include "tertulia/base/json.h"
+#include "tertulia/billing/budget.h"
+#include "tertulia/billing/money.h"
 #include "tertulia/http/url.h"
 
 namespace tertulia::app {
@@ -64,6 +66,17 @@ bool is_model_name(std::string_view text) {
     return slash != std::string_view::npos && slash > 0 && slash + 1 < text.size();
 }
 
+bool is_price(std::string_view text) {
+    return billing::parse_price(text).has_value();
+}
+bool is_amount(std::string_view text) {
+    return billing::parse_usd(text).has_value();
+}
+bool is_period(std::string_view text) {
+    return billing::parse_budget_period(text).has_value();
+}
+
+constexpr std::string_view price_forms = R"(dollars per million tokens as a text, such as "3.00")";
 constexpr std::string_view secret_forms = R"("env:NAME", "file:PATH" or the secret itself)";
 
 // A captureless lambda per member: the address of the value inside its struct.
@@ -125,6 +138,13 @@ const std::array table = {
                     "separated by commas.",
                 .default_note = "none: CORS is off"},
 
+    Key<Config>{
+        .path = "prices_file",
+        .slot = SLOT(Config, prices_file),
+        .description =
+            "A JSON file with prices that go before the shipped ones (docs/operations.md). It is read again when "
+            "it has changed; a broken one changes nothing then.",
+        .default_note = "none"},
     Key<Config>{.path = "on_busy",
                 .slot = SLOT(Config, on_busy),
                 .description =
@@ -369,6 +389,73 @@ const std::array model_table = {
                      .default_note = "must be set"},
 };
 
+const std::array price_table = {
+    Key<PriceConfig>{.path = "model",
+                     .slot = SLOT(PriceConfig, model),
+                     .description =
+                         "The model. It goes before the row of the same name in `prices_file` and in what is "
+                         "shipped.",
+                     .allowed = "PROVIDER/MODEL",
+                     .valid = is_model_name,
+                     .default_note = "must be set"},
+    Key<PriceConfig>{.path = "input",
+                     .slot = SLOT(PriceConfig, input),
+                     .description = "Tokens of the prompt that no cache had.",
+                     .allowed = price_forms,
+                     .valid = is_price,
+                     .default_note = "must be set"},
+    Key<PriceConfig>{.path = "cache_read",
+                     .slot = SLOT(PriceConfig, cache_read),
+                     .description = "Tokens of the prompt that were read from a cache.",
+                     .allowed = price_forms,
+                     .valid = is_price,
+                     .default_note = "that of `input`"},
+    Key<PriceConfig>{.path = "cache_write",
+                     .slot = SLOT(PriceConfig, cache_write),
+                     .description = "Tokens of the prompt that were written to a cache.",
+                     .allowed = price_forms,
+                     .valid = is_price,
+                     .default_note = "that of `input`"},
+    Key<PriceConfig>{.path = "cache_write_long",
+                     .slot = SLOT(PriceConfig, cache_write_long),
+                     .description = "The same for an hour (Anthropic).",
+                     .allowed = price_forms,
+                     .valid = is_price,
+                     .default_note = "that of `cache_write`"},
+    Key<PriceConfig>{.path = "output",
+                     .slot = SLOT(PriceConfig, output),
+                     .description = "Tokens of the answer, reasoning included.",
+                     .allowed = price_forms,
+                     .valid = is_price,
+                     .default_note = "must be set"},
+};
+
+const std::array budget_table = {
+    Key<BudgetConfig>{.path = "owner",
+                      .slot = SLOT(BudgetConfig, owner),
+                      .description =
+                          "Whose spending is counted; `*`: every owner has this budget for itself. Either this "
+                          "or `session`.",
+                      .default_note = "none"},
+    Key<BudgetConfig>{.path = "session",
+                      .slot = SLOT(BudgetConfig, session),
+                      .description = "The session whose spending is counted; `*`: every session has this budget for "
+                                     "itself.",
+                      .default_note = "none"},
+    Key<BudgetConfig>{.path = "per",
+                      .slot = SLOT(BudgetConfig, per),
+                      .description = "Until when it is counted: a day or a month in UTC, or a session's whole life.",
+                      .allowed = "day, month or session",
+                      .valid = is_period,
+                      .default_note = "must be set"},
+    Key<BudgetConfig>{.path = "usd",
+                      .slot = SLOT(BudgetConfig, usd),
+                      .description = "The most that may be spent.",
+                      .allowed = R"(dollars as a text, such as "0.10")",
+                      .valid = is_amount,
+                      .default_note = "must be set"},
+};
+
 #undef SLOT
 
 // JSON's strings are TOML's basic strings.
@@ -409,6 +496,13 @@ std::span<const Key<ModelConfig>> model_keys() {
     return model_table;
 }
 
+std::span<const Key<PriceConfig>> price_keys() {
+    return price_table;
+}
+std::span<const Key<BudgetConfig>> budget_keys() {
+    return budget_table;
+}
+
 std::string environment_name(std::string_view path) {
     std::string name = "TERTULIA_";
     for (const char c : path) name += c == '.' ? '_' : (c >= 'a' && c <= 'z') ? static_cast<char>(c - 'a' + 'A') : c;
@@ -434,5 +528,7 @@ std::string allowed_values(const Key<Owner>& key) {
 template std::string allowed_values(const Key<Config>&);
 template std::string allowed_values(const Key<ProviderConfig>&);
 template std::string allowed_values(const Key<ModelConfig>&);
+template std::string allowed_values(const Key<PriceConfig>&);
+template std::string allowed_values(const Key<BudgetConfig>&);
 
 }  // namespace tertulia::app

@@ -36,9 +36,11 @@ struct Key {
 };
 
 std::span<const Key<Config>> config_keys();
-/// Inside `[[providers]]` and `[[models]]`.
+/// Inside `[[providers]]`, `[[models]]`, `[[prices]]` and `[[budgets]]`.
 std::span<const Key<ProviderConfig>> provider_keys();
 std::span<const Key<ModelConfig>> model_keys();
+std::span<const Key<PriceConfig>> price_keys();
+std::span<const Key<BudgetConfig>> budget_keys();
 
 /// `TERTULIA_DEADLINES_FIRST_TOKEN_MS`.
 std::string environment_name(std::string_view path);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tertulia/app/billing_config.h"
 #include "tertulia/app/config_keys.h"
 
 namespace tertulia::app {
@@ -40,6 +41,79 @@ class LoadConfig : public testing::Test {
     std::filesystem::path folder_ =
         std::filesystem::temp_directory_path() / ("tertulia-config-test-" + std::to_string(getpid()));
 };
+
+TEST_F(LoadConfig, PricesAndBudgetsAreReadExactly) {
+    const auto loaded = load(R"(
+[[prices]]
+model = "openai/my-model"
+input = "3.00"
+cache_read = "0.30"
+output = "15.00"
+[[prices]]
+model = "a/b"
+input = "1"
+cache_write = "1.25"
+output = "2"
+[[budgets]]
+owner = "*"
+per = "day"
+usd = "0.10"
+[[budgets]]
+session = "s"
+per = "session"
+usd = "2"
+)");
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    const telemetry::Log silent(telemetry::Level::off, telemetry::Log::Form::json);
+    const auto prices = price_options(loaded->config, silent).configured;
+    ASSERT_EQ(prices.size(), 2U);
+    EXPECT_EQ(prices[0].first, "openai/my-model");
+    EXPECT_EQ(prices[0].second, (billing::Price{.rates = {.input = 3'000'000,
+                                                          .cache_read = 300'000,
+                                                          .cache_write = 3'000'000,
+                                                          .cache_write_long = 3'000'000,
+                                                          .output = 15'000'000},
+                                                .version = "configuration"}));
+    EXPECT_EQ(prices[1].second.rates, (billing::Rates{.input = 1'000'000,
+                                                      .cache_read = 1'000'000,
+                                                      .cache_write = 1'250'000,
+                                                      .cache_write_long = 1'250'000,
+                                                      .output = 2'000'000}));
+    const auto rules = budget_rules(loaded->config);
+    ASSERT_EQ(rules.size(), 2U);
+    EXPECT_EQ(rules[0].scope, billing::BudgetScope::owner);
+    EXPECT_EQ(rules[0].name, "*");
+    EXPECT_EQ(rules[0].period, billing::BudgetPeriod::day);
+    EXPECT_EQ(rules[0].limit_nano, 100'000'000);
+    EXPECT_EQ(rules[1].scope, billing::BudgetScope::session);
+    EXPECT_EQ(rules[1].name, "s");
+    EXPECT_EQ(rules[1].period, billing::BudgetPeriod::session);
+    EXPECT_EQ(loaded->sources.at("budgets.2.usd").substr(0, 4), "file");
+}
+
+TEST_F(LoadConfig, WrongPricesAndBudgetsAreNamed) {
+    const struct {
+        const char* toml;
+        const char* message;
+    } table[] = {
+        {"[[prices]]\ninput = \"1\"\noutput = \"1\"", "model must be set"},
+        {"[[prices]]\nmodel = \"a/b\"\ninput = \"1\"", "prices.a/b.output must be set"},
+        {"[[prices]]\nmodel = \"a/b\"\ninput = 1\noutput = \"1\"", "prices.a/b.input"},
+        {"[[prices]]\nmodel = \"a/b\"\ninput = \"1e3\"\noutput = \"1\"", "dollars per million tokens"},
+        {"[[prices]]\nmodel = \"b\"\ninput = \"1\"\noutput = \"1\"", "PROVIDER/MODEL"},
+        {"[[prices]]\nmodel = \"a/b\"\ninput = \"1\"\noutput = \"1\"\ninptu = \"1\"", "did you mean \"input\"?"},
+        {"[[prices]]\nmodel = \"a/b\"\ninput = \"1\"\noutput = \"1\"\n"
+         "[[prices]]\nmodel = \"a/b\"\ninput = \"1\"\noutput = \"1\"",
+         "two [[prices]] have the model \"a/b\""},
+        {"[[budgets]]\nper = \"day\"\nusd = \"1\"", "owner or budgets.1.session must be set"},
+        {"[[budgets]]\nowner = \"*\"\nsession = \"*\"\nper = \"day\"\nusd = \"1\"", "and not both"},
+        {"[[budgets]]\nowner = \"*\"\nusd = \"1\"", "per must be set"},
+        {"[[budgets]]\nowner = \"*\"\nper = \"year\"\nusd = \"1\"", "day, month or session"},
+        {"[[budgets]]\nowner = \"*\"\nper = \"day\"\nusd = 1", "dollars as a text"},
+        {"[budgets]\nowner = \"*\"", "[[budgets]]"},
+    };
+    for (const auto& row : table) EXPECT_THAT(refusal(row.toml), HasSubstr(row.message)) << row.toml;
+}
 
 TEST_F(LoadConfig, CommandLineBeatsEnvironmentBeatsFileBeatsDefault) {
     const auto loaded = load("max_tokens = 1\nsystem = \"file\"\nlisten = \"127.0.0.1:1\"\n[deadlines]\nturn_ms = 5\n",

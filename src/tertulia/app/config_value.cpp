@@ -168,5 +168,9 @@ template Result<void> set_from_file(const Key<ProviderConfig>&, ProviderConfig&,
                                     std::string_view, const Environment&);
 template Result<void> set_from_file(const Key<ModelConfig>&, ModelConfig&, const FileValue&, std::string_view,
                                     std::string_view, const Environment&);
+template Result<void> set_from_file(const Key<PriceConfig>&, PriceConfig&, const FileValue&, std::string_view,
+                                    std::string_view, const Environment&);
+template Result<void> set_from_file(const Key<BudgetConfig>&, BudgetConfig&, const FileValue&, std::string_view,
+                                    std::string_view, const Environment&);
 
 }  // namespace tertulia::app

@@ -72,6 +72,7 @@ WorkerSet::WorkerSet(SharedParts shared)
                                                       .logs = shared_.logs,
                                                       .keys = shared_.keys,
                                                       .checkpoints = shared_.checkpoints,
+                                                      .spending = shared_.spending,
                                                       .models = *models_,
                                                       .limits = shared_.limits,
                                                       .tasks = worker_.tasks(),

@@ -37,6 +37,7 @@ struct SharedParts {
     sessions::TurnLogs& logs;
     sessions::IdempotencyKeys& keys;
     sessions::Checkpoints& checkpoints;
+    sessions::Spending& spending;
     models::ModelLimits& limits;
     models::Readiness& local_readiness;
     const base::Clock& clock;

@@ -198,6 +198,10 @@ async::Task<base::Result<SessionPage>> SessionService::sessions(std::string owne
     co_return co_await parts_.store.sessions(std::move(owner), limit, std::move(after));
 }
 
+async::Task<base::Result<UsageReport>> SessionService::usage(UsageQuery query) {
+    return parts_.store.usage(std::move(query));
+}
+
 async::Task<base::Result<void>> SessionService::remove(SessionKey key, base::Deadline deadline) {
     // Entering the session's order like a turn keeps messages that come meanwhile behind the deletion.
     auto claim = std::make_shared<TurnClaim>(TurnClaim{.key = key,

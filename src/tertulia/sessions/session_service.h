@@ -16,6 +16,7 @@
 #include "tertulia/sessions/checkpoints.h"
 #include "tertulia/sessions/idempotency_keys.h"
 #include "tertulia/sessions/session_feed.h"
+#include "tertulia/sessions/spending.h"
 #include "tertulia/sessions/store.h"
 #include "tertulia/sessions/turn_logs.h"
 #include "tertulia/sessions/turn_reader.h"
@@ -57,6 +58,7 @@ class SessionService {
         TurnLogs& logs;
         IdempotencyKeys& keys;
         Checkpoints& checkpoints;
+        Spending& spending;
         models::ModelDirectory& models;
         models::ModelLimits& limits;
         async::TaskGroup& tasks;
@@ -100,6 +102,7 @@ class SessionService {
     };
     async::Task<base::Result<History>> messages(SessionKey key, MessageQuery query);
     async::Task<base::Result<SessionPage>> sessions(std::string owner, std::int64_t limit, std::string after);
+    async::Task<base::Result<UsageReport>> usage(UsageQuery query);
     /// A running turn is ended first and can never write afterwards. not_found where there is no such session.
     async::Task<base::Result<void>> remove(SessionKey key, base::Deadline deadline);
 

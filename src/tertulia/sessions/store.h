@@ -40,6 +40,8 @@ struct TurnOutcome {
     std::int64_t messages_left_out = 0;
     std::int64_t estimated_tokens = 0;
     std::vector<std::string> ignored;
+    /// The edition of the prices that its cost was made from; empty: none is known.
+    std::string price_version;
     /// Why, where the turn did not complete.
     std::optional<base::Error> error;
     /// The turn whose answer this one continues; empty: none.

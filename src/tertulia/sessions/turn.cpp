@@ -70,7 +70,12 @@ async::Task<Turn::Problem> Turn::prepare() {
     if (auto problem = co_await wait_for_place()) co_return problem;
     count_as_running();
     deadline_ = base::Deadline(now() + settings_.turn_limit);
-    co_return co_await question_.prepare(deadline_);
+    if (auto problem = co_await question_.prepare(deadline_)) co_return problem;
+    auto reserved = co_await parts_.spending.reserve(claim_->key, question_.spent_nano(), question_.model().name,
+                                                     question_.context().estimated_tokens, question_.max_tokens());
+    if (!reserved) co_return std::move(reserved.error());
+    reservation_ = std::move(*reserved);
+    co_return std::nullopt;
 }
 
 async::Task<Turn::Problem> Turn::wait_for_place() {
@@ -122,7 +127,8 @@ async::Task<void> Turn::append_message(TurnStart start) {
 }
 
 void Turn::publish_start() {
-    log_->start({.model = question_.model().name, .continues = question_.continues(),
+    log_->start({.model = question_.model().name,
+                 .continues = question_.continues(),
                  .prompt_tokens = question_.context().estimated_tokens},
                 std::string(question_.model().provider->kind()));
     if (const StoredMessage* before = question_.before()) log_->replace_text(before->content);
@@ -217,13 +223,22 @@ async::Task<void> Turn::store_answer() {
         ended.stop_reason = chat::effective_stop_reason(*stop_reason_, answer);
     else
         ended.error = was_stopped ? error_of(claim_->stop_as) : outcome.error().error;
+    std::vector<billing::Bill> bills;
+    // What ended before its first content is not billed.
+    if (outcome || ended.usage.completion() > 0)
+        bills.push_back(parts_.spending.settle(std::move(reservation_), {.model = ended.model, .usage = ended.usage}));
+    const billing::BillTotal total = billing::add_up(bills);
+    ended.cost_nano = total.cost_nano;
+    ended.price_version = total.price_version;
     const std::int64_t now_us = parts_.clock.wall_us();
     ended.timestamp = question_.answer_place(now_us);
 
     co_await parts_.checkpoints.leave(log_, parts_.executor);
     const base::SteadyTime begin = now();
-    const auto stored = co_await parts_.store.end_turn(
-        {.key = claim_->key, .message = answer_record(ended, now_us, std::move(answer.blocks))});
+    const auto stored =
+        co_await parts_.store.end_turn({.key = claim_->key,
+                                        .message = answer_record(ended, now_us, std::move(answer.blocks)),
+                                        .bills = std::move(bills)});
     parts_.metrics.store("end_turn", seconds(now() - begin), !stored.has_value());
     if (!stored) {
         // The answer cannot be kept, so it is not shown as complete.
@@ -259,12 +274,14 @@ StoredMessage Turn::answer_record(const TurnResult& ended, std::int64_t now_us,
     message.model = question_.model().name;
     message.stop_reason = ended.stop_reason;
     message.usage = ended.usage;
+    message.cost_nano = ended.cost_nano;
     message.events = std::move(events).take();
     message.outcome = TurnOutcome{.conversation_length = ended.conversation_length,
                                   .messages_sent = ended.messages_sent,
                                   .messages_left_out = ended.messages_left_out,
                                   .estimated_tokens = ended.estimated_tokens,
                                   .ignored = ended.ignored,
+                                  .price_version = ended.price_version,
                                   .error = ended.error,
                                   .continues = ended.continues};
     return message;

@@ -79,6 +79,7 @@ class Turn {
     models::Attempt<void> outcome_;     // of the latest call
     std::optional<chat::Usage> usage_;  // the provider's latest
     std::optional<chat::StopReason> stop_reason_;
+    billing::Reservation reservation_;
     bool append_begun_ = false;
     bool is_counted_ = false;                             // as running, in the metrics
     std::optional<base::Result<std::int64_t>> appended_;  // the session's number of messages with it

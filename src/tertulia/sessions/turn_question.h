@@ -43,6 +43,9 @@ class TurnQuestion {
     const models::ModelRef& model() const { return model_; }
     /// Its counts; its messages are gone after `forget`.
     const Context& context() const { return context_; }
+    std::int64_t max_tokens() const { return max_tokens_; }
+    /// SessionHeader::spent_nano; until `forget`.
+    std::int64_t spent_nano() const { return asking_->header.spent_nano; }
     const std::vector<std::string>& ignored() const { return ignored_; }
     /// The answer that is rewritten; null: the turn has a message of its own.
     const TakenUp* taken_up() const { return taken_up_ ? &*taken_up_ : nullptr; }

@@ -34,6 +34,8 @@ TurnResult stored_result(const TurnName& name, const StoredMessage& answer) {
                       .conversation_length = outcome.conversation_length,
                       .timestamp = answer.timestamp,
                       .usage = answer.usage.value_or(chat::Usage{}),
+                      .cost_nano = answer.cost_nano,
+                      .price_version = outcome.price_version,
                       .stop_reason = answer.stop_reason,
                       .messages_sent = outcome.messages_sent,
                       .messages_left_out = outcome.messages_left_out,

@@ -34,7 +34,11 @@ struct TurnResult {
     std::vector<chat::ContentBlock> content;
     std::int64_t conversation_length = 0;
     std::string timestamp;
+    /// Of all billed attempts (billing::add_up): a hedge's loser does not count.
     chat::Usage usage;
+    /// Nano-dollars; nothing where a price is not known.
+    std::optional<std::int64_t> cost_nano;
+    std::string price_version;
     std::optional<chat::StopReason> stop_reason;
     std::int64_t messages_sent = 0;
     std::int64_t messages_left_out = 0;

@@ -18,6 +18,8 @@ std::optional<UsageGroup> parse_usage_group(std::string_view text);
 /// Value.
 struct UsageQuery {
     std::string owner;
+    /// Empty: all of the owner's.
+    std::string session_id = {};
     /// Microseconds since 1970, by the time of the turn's end: from (inclusive) and to (exclusive).
     std::int64_t from_us = 0;
     std::int64_t to_us = std::numeric_limits<std::int64_t>::max();

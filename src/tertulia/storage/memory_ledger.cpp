@@ -61,6 +61,7 @@ sessions::UsageReport MemoryLedger::usage(const sessions::UsageQuery& query) con
     for (const Entry& entry : entries_) {
         if (entry.turn.key.owner != query.owner || entry.ended_us < query.from_us || entry.ended_us >= query.to_us)
             continue;
+        if (!query.session_id.empty() && entry.turn.key.session_id != query.session_id) continue;
         total.add(entry.turn.turn_id, entry.bill);
         UsageRow row;
         std::vector<std::string> key;

@@ -57,6 +57,14 @@ base::Error read_error(const json::object& from) {
     if (status >= 100 && status <= 599) error.status = static_cast<int>(status);
     take(from, "retry_after_ms", retry_after);
     if (retry_after >= 0) error.retry_after = std::chrono::milliseconds(retry_after);
+    const json::value* budget = from.if_contains("budget");
+    if (const json::object* members = budget ? budget->if_object() : nullptr) {
+        std::int64_t renews_at = 0;
+        error.budget.emplace();
+        take(*members, "left_nano", error.budget->left_nano);
+        take(*members, "renews_at_us", renews_at);
+        if (renews_at != 0) error.budget->renews_at_us = renews_at;
+    }
     return error;
 }
 
@@ -77,6 +85,7 @@ std::string outcome_to_json(const sessions::TurnOutcome& outcome) {
         }
         out += ']';
     }
+    put(out, "price_version", outcome.price_version);
     if (const auto& error = outcome.error) {
         begin_member(out, "error");
         out += '{';
@@ -87,6 +96,13 @@ std::string outcome_to_json(const sessions::TurnOutcome& outcome) {
         if (error->retry_after) {  // 0 says something
             begin_member(out, "retry_after_ms");
             fmt::format_to(std::back_inserter(out), "{}", error->retry_after->count());
+        }
+        if (error->budget) {
+            begin_member(out, "budget");
+            out += '{';
+            put(out, "left_nano", error->budget->left_nano);
+            put(out, "renews_at_us", error->budget->renews_at_us.value_or(0));
+            out += '}';
         }
         out += '}';
     }
@@ -108,6 +124,7 @@ sessions::TurnOutcome outcome_from_json(std::string_view text) {
     if (const json::array* names = ignored ? ignored->if_array() : nullptr)
         for (const json::value& name : *names)
             if (const auto* known = name.if_string()) outcome.ignored.emplace_back(known->data(), known->size());
+    take(*from, "price_version", outcome.price_version);
     const json::value* error = from->if_contains("error");
     if (const json::object* members = error ? error->if_object() : nullptr) outcome.error = read_error(*members);
     take(*from, "continues", outcome.continues);

@@ -12,13 +12,16 @@ TEST(OutcomeJson, comes_back_as_it_was) {
         {},
         {.conversation_length = 7, .messages_sent = 5, .messages_left_out = 2, .estimated_tokens = 1234},
         {.ignored = {"seed", "a \"b\" \xc3\xa9"}},
-        {.error = base::Error{}, .continues = "t-1"},
+        {.price_version = "2026-11-25", .error = base::Error{}, .continues = "t-1"},
         {.error = base::Error{.code = base::Errc::rate_limited,
                               .message = "Too much\nat once",
                               .title = "Slower",
                               .retry_after = std::chrono::milliseconds(0),
                               .status = 422}},
         {.error = base::Error{.code = base::Errc::upstream_unavailable, .retry_after = std::chrono::seconds(90)}},
+        {.error = base::Error{.code = base::Errc::budget_exceeded, .budget = base::BudgetLeft{}}},
+        {.error = base::Error{.code = base::Errc::budget_exceeded,
+                              .budget = base::BudgetLeft{.left_nano = 5, .renews_at_us = 1'732'320'000'000'000}}},
     };
     for (const TurnOutcome& outcome : outcomes) {
         const std::string json = outcome_to_json(outcome);

@@ -80,9 +80,11 @@ std::string sql_of(const std::vector<UsageGroup>& groups) {
     std::string columns;
     for (const UsageGroup group : groups) columns += fmt::format("{}{}", columns.empty() ? "" : ", ", column_of(group));
     const std::string_view comma = groups.empty() ? "" : ", ";
-    std::string sql = fmt::format("SELECT {}{}{} FROM ledger WHERE owner = ?1 AND ended_at >= ?2 AND ended_at < ?3",
-                                  columns, comma, sums);
-    if (!groups.empty()) sql += fmt::format(" GROUP BY {0} ORDER BY {0} LIMIT ?4", columns);
+    std::string sql = fmt::format(
+        "SELECT {}{}{} FROM ledger WHERE owner = ?1 AND ended_at >= ?2 AND ended_at < ?3 "
+        "AND (?4 = '' OR session_id = ?4)",
+        columns, comma, sums);
+    if (!groups.empty()) sql += fmt::format(" GROUP BY {0} ORDER BY {0} LIMIT ?5", columns);
     return sql;
 }
 
@@ -115,12 +117,13 @@ sessions::UsageReport read_usage(SqliteDatabase& database, const sessions::Usage
     sessions::UsageReport report;
     {
         SqliteStatement total(database, sql_of({}));
-        auto rows = total.query(View(query.owner), query.from_us, query.to_us);
+        auto rows = total.query(View(query.owner), query.from_us, query.to_us, View(query.session_id));
         if (rows.next()) report.total = read_row(rows, {});
     }
     if (query.group_by.empty()) return report;
     SqliteStatement statement(database, sql_of(query.group_by));
-    auto rows = statement.query(View(query.owner), query.from_us, query.to_us, query.max_rows + 1);
+    auto rows =
+        statement.query(View(query.owner), query.from_us, query.to_us, View(query.session_id), query.max_rows + 1);
     while (rows.next()) report.rows.push_back(read_row(rows, query.group_by));
     report.more = std::ssize(report.rows) > query.max_rows;
     if (report.more) report.rows.pop_back();
