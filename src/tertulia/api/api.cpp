@@ -40,6 +40,7 @@ Api::Api(Parts parts, ApiSettings settings)
       turns_(parts.sessions, parts.clock, settings_.chat.heartbeat),
       sockets_(parts.sessions, parts.clock, settings_.chat, settings_.sockets,
                [&log = parts.log](const std::string& what) { log.error("bug in a socket", {{"what", what}}); }),
+      usage_(parts.sessions),
       health_(parts.readiness, parts.metrics) {
     add_routes();
     if (cors_.enabled()) add_preflights();
@@ -61,6 +62,7 @@ void Api::add_routes() {
     router_.add("GET", "/sessions/{id}/turns/{turn}/events", to(turns_, &TurnHandlers::events));
     router_.add("POST", "/sessions/{id}/turns/{turn}/cancel", to(turns_, &TurnHandlers::cancel));
     router_.add("POST", "/sessions/{id}/turns/{turn}/continue", to(chat_, &ChatHandler::continue_turn));
+    router_.add("GET", "/usage", to(usage_, &UsageHandler::usage));
     router_.add("GET", "/ws", to(sockets_, &SocketHandler::open));
     router_.add("GET", "/healthz", to(health_, &HealthHandlers::healthz));
     router_.add("GET", "/readyz", to(health_, &HealthHandlers::readyz));

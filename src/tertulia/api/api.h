@@ -13,6 +13,7 @@
 #include "tertulia/api/session_handlers.h"
 #include "tertulia/api/socket_handler.h"
 #include "tertulia/api/turn_handlers.h"
+#include "tertulia/api/usage_handler.h"
 #include "tertulia/base/clock.h"
 #include "tertulia/base/error.h"
 #include "tertulia/base/random.h"
@@ -82,6 +83,7 @@ class Api {
     SessionHandlers sessions_;
     TurnHandlers turns_;
     SocketHandler sockets_;
+    UsageHandler usage_;
     HealthHandlers health_;
     PageHandler page_;
     http::Router router_;

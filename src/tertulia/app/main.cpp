@@ -12,6 +12,7 @@
 #include "tertulia/app/serve.h"
 #include "tertulia/base/nearest_name.h"
 #include "tertulia/cli/chat_command.h"
+#include "tertulia/cli/usage_command.h"
 
 namespace {
 
@@ -80,13 +81,14 @@ int check_config(const app::LoadedConfig& loaded) {
     return 0;
 }
 
-int chat(cli::ChatOptions options, const std::string& token, const app::Environment& environment) {
+base::Secret token_of(const std::string& given, const app::Environment& environment) {
+    if (!given.empty()) return base::Secret(given);
     const auto from_environment = environment.find("TERTULIA_API_TOKEN");
-    if (!token.empty()) {
-        options.token = base::Secret(token);
-    } else if (from_environment != environment.end()) {
-        options.token = base::Secret(from_environment->second);
-    }
+    return base::Secret(from_environment == environment.end() ? std::string() : from_environment->second);
+}
+
+int chat(cli::ChatOptions options, const std::string& token, const app::Environment& environment) {
+    options.token = token_of(token, environment);
     options.interactive = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     return cli::run_chat(options, std::cin, std::cout, std::cerr);
 }
@@ -112,6 +114,20 @@ int run(int argc, char** argv) {
     chat_command.add_option("--token", token,
                             "The server's api_token (default: TERTULIA_API_TOKEN of the environment)");
 
+    cli::UsageOptions usage_options;
+    CLI::App& usage_command = *program.add_subcommand("usage", "Print what turns have used and cost, as a table");
+    usage_command.add_option("--server,--url", usage_options.url, "The server's address")->capture_default_str();
+    usage_command
+        .add_option("--group-by", usage_options.group_by,
+                    "What the rows are told apart by: session, owner, model, day; \"\" for the total alone")
+        ->type_name("NAMES")
+        ->capture_default_str();
+    usage_command.add_option("--from", usage_options.from, "From this day or time on (UTC)")->type_name("DATE");
+    usage_command.add_option("--to", usage_options.to, "Up to this day or time, which is not counted")
+        ->type_name("DATE");
+    usage_command.add_option("--token", token,
+                             "The server's api_token (default: TERTULIA_API_TOKEN of the environment)");
+
     ConfigOptions checked;
     bool document = false;
     CLI::App& check = *program.add_subcommand(
@@ -120,7 +136,7 @@ int run(int argc, char** argv) {
     checked.add_to(check);
     check.add_flag("--document", document, "Print docs/configuration.md instead");
 
-    constexpr std::string_view commands[] = {"serve", "chat", "check-config"};
+    constexpr std::string_view commands[] = {"serve", "chat", "usage", "check-config"};
     if (argc > 1 && argv[1][0] != '-' && std::ranges::find(commands, argv[1]) == std::end(commands)) {
         // CLI11 would only say that a subcommand is required.
         const std::string_view nearest = base::nearest_name(argv[1], commands);
@@ -136,6 +152,10 @@ int run(int argc, char** argv) {
 
     const app::Environment environment = read_environment();
     if (chat_command) return chat(chat_options, token, environment);
+    if (usage_command) {
+        usage_options.token = token_of(token, environment);
+        return cli::run_usage(usage_options, std::cout, std::cerr);
+    }
     if (check && document) {
         fmt::print("{}", app::configuration_document());
         return 0;
