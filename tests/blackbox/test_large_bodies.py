@@ -106,6 +106,7 @@ class CeilingTest(ServerCase):
         for _ in range(4):
             with Connection(server.url) as c:
                 c.send(c.format("POST", "/chat", large)[: 2 * MEBIBYTE])
+        wait_for(lambda: b"\ntertulia_content_bytes 0\n" in server.get("/metrics").body, "nothing to be counted")
         wait_for(lambda: server.request("POST", "/chat", large).status == 200, "the memory given back")
 
 

@@ -44,6 +44,8 @@ TEST(ContentGate, all_bodies_together_stay_below_the_ceiling_and_give_back_what_
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, base::Errc::unavailable);
     EXPECT_TRUE(refused.error().retry_after);
+    ContentGate plain(some);
+    EXPECT_TRUE(plain.take(R"({"message":"a"})")) << "a small one without content";
     first.reset();
     EXPECT_EQ(some.memory->used(), 0u);
     EXPECT_TRUE(second.take(R"({"content":["aaaaaa"]})"));

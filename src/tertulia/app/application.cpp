@@ -53,6 +53,8 @@ base::Result<void> Application::open_store() {
 }
 
 base::Result<void> Application::make_workers() {
+    content_memory_ =
+        std::make_shared<base::MemoryCeiling>(static_cast<std::size_t>(config_.limits.content_memory_bytes));
     const SharedParts shared{.config = config_,
                              .environment = loaded_.environment,
                              .credentials = credentials_,
@@ -68,8 +70,7 @@ base::Result<void> Application::make_workers() {
                              .random = random_,
                              .log = log_,
                              .metrics = metrics_,
-                             .content_memory = std::make_shared<base::MemoryCeiling>(
-                                 static_cast<std::size_t>(config_.limits.content_memory_bytes))};
+                             .content_memory = content_memory_};
     for (std::int64_t i = 0; i < config_.workers; ++i) {
         workers_.push_back(std::make_unique<WorkerSet>(shared));
         if (auto done = workers_.back()->add_providers(); !done) return done;
@@ -138,6 +139,8 @@ void Application::publish_gauges() {
     prices_->table();  // looks whether its file has changed
     metrics_.set_gauge("tertulia_turn_log_bytes", "Memory of the events of turns that run or have just ended",
                        static_cast<double>(logs_.bytes()));
+    metrics_.set_gauge("tertulia_content_bytes", "Bodies with content that arrive, wait or are asked with",
+                       static_cast<double>(content_memory_ ? content_memory_->used() : 0));
     WorkerSet::Connections all;
     for (const auto& worker : workers_) {
         const WorkerSet::Connections counted = worker->connections();

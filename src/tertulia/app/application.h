@@ -64,6 +64,7 @@ class Application {
     std::unique_ptr<sessions::SessionStore> store_;
     std::optional<sessions::Spending> spending_;
     std::unique_ptr<sessions::Checkpoints> checkpoints_;
+    std::shared_ptr<base::MemoryCeiling> content_memory_;
     std::vector<std::unique_ptr<WorkerSet>> workers_;
     std::stop_source stop_local_model_;
     std::string address_;
