@@ -188,7 +188,7 @@ class MediaTest(ContentCase):
                     parts = next(m["content"] for m in request.body["messages"] if m["role"] == "user")
                     if provider == "openai":
                         self.assertEqual(parts[1]["image_url"]["url"], "data:image/png;base64," + PIXEL)
-                        self.assertIn("a.pdf", parts[2]["text"])  # a compatible server is told of it: it takes no files
+                        self.assertEqual(parts[2]["file"]["file_data"], "data:application/pdf;base64," + PDF)
                     else:
                         self.assertEqual(parts[1]["source"], IMAGE["source"])
                         self.assertEqual((parts[2]["type"], parts[2]["source"]), ("document", document["source"]))

@@ -23,6 +23,7 @@ using testing::Not;
 
 const OpenAiServer openai = openai_server({.tls = true, .host = "api.openai.com"});
 const OpenAiServer compatible = openai_server({.tls = true, .host = "api.groq.com"});
+const OpenAiServer without_files{.has_files = false};
 
 models::ModelRequest simple_request() {
     return {.model = "gpt-x", .messages = {{Role::user, {Text{"Hi"}}}}, .stream = false};
@@ -177,7 +178,7 @@ TEST(OpenAiChatBody, documents_are_files_text_or_a_line_that_says_what_is_missin
               R"([{"role":"user","content":[{"type":"text","text":"Sum up."},)"
               R"({"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,JVBERg=="}}]}])");
     EXPECT_THAT(user_message({nameless}, openai), HasSubstr(R"("filename":"document.pdf")"));
-    for (const OpenAiServer& server : {openai, compatible}) {
+    for (const OpenAiServer& server : {openai, compatible, without_files}) {
         EXPECT_EQ(user_message({ask, text, Text{"Thanks."}}, server),
                   R"([{"role":"user","content":"Sum up.\n\n[Document \"n.txt\" (text/plain)]\nHello\n\nThanks."}])");
         EXPECT_EQ(
@@ -185,7 +186,7 @@ TEST(OpenAiChatBody, documents_are_files_text_or_a_line_that_says_what_is_missin
             R"([{"role":"user","content":"[A document was here, which this model is not shown: https://x/y.pdf]\n\nSum up."}])");
     }
     EXPECT_EQ(
-        user_message({pdf}, compatible),
+        user_message({pdf}, without_files),
         R"([{"role":"user","content":"[A document \"a.pdf\" (application/pdf) was here, which this model is not shown.]"}])");
     const Document latin{.media_type = "text/plain", .base64 = "6Q=="};
     EXPECT_THAT(user_message({latin}, openai), HasSubstr("\xef\xbf\xbd")) << "not UTF-8";

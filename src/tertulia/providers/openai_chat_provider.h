@@ -16,8 +16,9 @@
 
 namespace tertulia::providers {
 
-/// Any model of OpenAI or of a server that speaks its dialect (Azure, llama.cpp, Ollama, vLLM, Groq, ...). One per
-/// worker.
+/// Any model of OpenAI or of a server that speaks its dialect (Azure, llama.cpp, Ollama, vLLM, Groq, ...). Where one of
+/// the latter refuses a request with documents as files, it is asked once more with a line of text in place of each;
+/// where it takes that, this model is not sent files again. One per worker.
 class OpenAiChatProvider : public models::Provider {
   public:
     struct Config {
@@ -39,11 +40,15 @@ class OpenAiChatProvider : public models::Provider {
     bool takes_prefill(std::string_view) const override { return false; }
 
   private:
+    async::Task<models::Attempt<std::unique_ptr<models::AnswerStream>>> send(std::string body, std::stop_token stop,
+                                                                             base::Deadline deadline);
+
     http::Client& client_;
     const base::Clock& clock_;
     const Config config_;
     const http::Url url_;
     const OpenAiServer server_;
+    std::vector<std::string> without_files_;  // models that refused them
 };
 
 }  // namespace tertulia::providers

@@ -23,7 +23,26 @@ bool is_text(std::string_view media_type) {
            std::ranges::find(others, media_type) != others.end();
 }
 
+bool is_file(const chat::Document& document) {
+    return !document.base64.empty() && !is_text(document.media_type);
+}
+
 }  // namespace
+
+bool holds_files(const std::vector<chat::Message>& messages) {
+    const auto in_result = [](const auto& part) {
+        const auto* document = std::get_if<chat::Document>(&part);
+        return document && is_file(*document);
+    };
+    const auto in_block = [&](const chat::ContentBlock& block) {
+        if (const auto* result = std::get_if<chat::ToolResult>(&block))
+            return std::ranges::any_of(result->content, in_result);
+        const auto* document = std::get_if<chat::Document>(&block);
+        return document && is_file(*document);
+    };
+    return std::ranges::any_of(
+        messages, [&](const chat::Message& message) { return std::ranges::any_of(message.content, in_block); });
+}
 
 void OpenAiParts::add(const chat::Text& text) {
     if (text.text.empty()) return;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tertulia/chat/content.h"
+#include "tertulia/chat/message.h"
 #include "tertulia/chat/tool.h"
 
 namespace tertulia::providers {
@@ -41,6 +42,9 @@ class OpenAiParts {
     std::vector<Part> parts_;  // two texts never follow each other
     bool ends_paragraph_ = false;
 };
+
+/// Does the conversation hold documents that go as files where the server takes those?
+bool holds_files(const std::vector<chat::Message>& messages);
 
 /// A tool's result: what a text of a `tool` message or a `function_call_output` says, and the rest.
 OpenAiParts parts_of(const chat::ToolResult& result, OpenAiParts::Server server);

@@ -1,25 +1,20 @@
 #include "tertulia/providers/openai_responses_provider.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/asio/io_context.hpp>
-
+#include "support/ask_provider.h"
 #include "support/scripted_server.h"
-#include "tertulia/async/spawn.h"
-#include "tertulia/chat/message_builder.h"
 
 namespace tertulia::providers {
 namespace {
 
 using async::Task;
-using base::Deadline;
 using models::FailureKind;
 using support::ScriptedServer;
 using testing::HasSubstr;
 using testing::Not;
-
-constexpr std::chrono::seconds plenty{20};
 
 std::string answer(int status, std::string_view body) {
     return fmt::format("HTTP/1.1 {} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", status,
@@ -41,40 +36,17 @@ models::ModelRequest question() {
         .stop = {"END"}};
 }
 
-// The text of the answer, or what went wrong.
-std::expected<std::string, models::Failure> ask(const ScriptedServer& server, const models::ModelRequest& request) {
-    std::expected<std::string, models::Failure> outcome;
-    async::asio::io_context context(1);
-    bool done = false;
-    {
-        http::Client client(context.get_executor());
+support::Asked ask(const ScriptedServer& server, const models::ModelRequest& request) {
+    support::Asked asked;
+    support::run_with_client([&](http::Client& client) -> Task<> {
         OpenAiResponsesProvider provider(client, base::system_clock(),
                                          {.base_url = server.url("/v1"), .api_key = base::Secret("the-key")});
         EXPECT_EQ(provider.kind(), "openai-responses");
         EXPECT_FALSE(provider.takes_prefill("gpt-5"));
         EXPECT_EQ(provider.ignored_parameters(request), std::vector<std::string>{"stop"});
-        const auto work = [&]() -> Task<> {
-            auto opened = co_await provider.open(request, {}, Deadline::after(plenty));
-            if (!opened) {
-                outcome = std::unexpected(opened.error());
-                co_return;
-            }
-            chat::AnswerEvents events;
-            const auto next = co_await (*opened)->next(events, Deadline::after(plenty));
-            EXPECT_TRUE(next && events.finish);
-            outcome = chat::text_of(chat::build_answer(events, provider.kind()).blocks);
-        };
-        async::spawn(context.get_executor(), work(), [&](std::exception_ptr error) {
-            done = true;
-            EXPECT_FALSE(error);
-        });
-        const auto limit = std::chrono::steady_clock::now() + plenty;
-        while (!done && std::chrono::steady_clock::now() < limit) context.run_one_for(plenty);
-        client.close_idle();
-    }
-    EXPECT_TRUE(done) << "the task did not end";
-    context.poll();
-    return outcome;
+        asked = co_await support::ask(provider, request);
+    });
+    return asked;
 }
 
 TEST(OpenAiResponsesProvider, asks_and_reads) {

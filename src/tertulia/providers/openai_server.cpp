@@ -15,9 +15,12 @@ bool is_this_machine(std::string_view host) {
 
 OpenAiServer openai_server(const http::Url& url) {
     if (is_openai_host(url.host))
-        return {.has_max_completion_tokens = true, .has_obfuscation = true, .has_cache_key = true, .has_files = true};
+        return {.has_max_completion_tokens = true,
+                .has_obfuscation = true,
+                .has_cache_key = true,
+                .may_refuse_files = false};
     if (is_azure_host(url.host) && url.target.starts_with("/openai/v1"))
-        return {.has_max_completion_tokens = true, .has_cache_key = true, .has_files = true};
+        return {.has_max_completion_tokens = true, .has_cache_key = true, .may_refuse_files = false};
     return {.has_cache_key = is_this_machine(url.host)};
 }
 

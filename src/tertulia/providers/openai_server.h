@@ -18,8 +18,10 @@ struct OpenAiServer {
     bool has_obfuscation = false;
     /// `prompt_cache_key`.
     bool has_cache_key = false;
-    /// Content parts of the type `file`.
-    bool has_files = false;
+    /// Content parts of the type `file`, ...
+    bool has_files = true;
+    /// ... which it may refuse all the same: then it is asked once more without.
+    bool may_refuse_files = true;
 };
 
 /// By the address alone. OpenAI's own hosts have it all; Azure's current API (`*.azure.com/openai/v1`) all but the

@@ -8,7 +8,7 @@ namespace {
 TEST(OpenAiServer, is_known_by_its_address) {
     const struct {
         const char *host, *target;
-        bool completion_tokens, obfuscation, cache_key, files;
+        bool completion_tokens, obfuscation, cache_key, sure_of_files;
     } table[] = {
         {"api.openai.com", "/v1/chat/completions", true, true, true, true},
         {"eu.api.openai.com", "/v1/chat/completions", true, true, true, true},
@@ -27,7 +27,8 @@ TEST(OpenAiServer, is_known_by_its_address) {
         EXPECT_EQ(server.has_max_completion_tokens, row.completion_tokens) << row.host << row.target;
         EXPECT_EQ(server.has_obfuscation, row.obfuscation) << row.host << row.target;
         EXPECT_EQ(server.has_cache_key, row.cache_key) << row.host << row.target;
-        EXPECT_EQ(server.has_files, row.files) << row.host << row.target;
+        EXPECT_TRUE(server.has_files) << row.host << row.target;
+        EXPECT_EQ(!server.may_refuse_files, row.sure_of_files) << row.host << row.target;
     }
 }
 
