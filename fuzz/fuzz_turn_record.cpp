@@ -73,7 +73,8 @@ void read_anything(Input input, const StoredMessage* before) {
         if (!remains.add(input.text(input.number(200) + 1)))
             require(remains.record == earlier.record && remains.bytes == earlier.bytes &&
                     remains.model == earlier.model && remains.maker == earlier.maker &&
-                    remains.reserved == earlier.reserved);
+                    remains.reserved == earlier.reserved && remains.prompt_tokens == earlier.prompt_tokens);
+        require(remains.prompt_tokens >= 0);
     }
     replay(interrupted(&remains, 1, before), false);
 }

@@ -9,6 +9,8 @@ import unittest
 
 from answers import CUT, Answer, Thinking, Usage
 from client import request
+from crash_case import SOON, CrashCase, wait_saved
+from fake_upstream import Held
 from harness import Refused, ServerCase, run, wait_for
 
 PRICES = [
@@ -151,6 +153,18 @@ class UsageTest(ServerCase):
         self.assertGreater(total["output_tokens"], 0)
         self.assertGreater(total["input_tokens"], 0)
 
+    def test_a_cancelled_answer_is_billed_by_what_came(self):
+        held = Held("some words of an answer", "never")
+        self.upstream.script("plain", held.answer)
+        stream = self.server.stream("x", "s", model="openai/plain")
+        turn = stream.next().json["turn_id"]
+        held.next()
+        stream.until("text.delta")
+        self.assertEqual(self.server.cancel("s", turn).status, 200)
+        total = self.usage()["total"]
+        self.assertEqual((total["turns"], total["output_tokens"]), (1, 6))
+        self.assertGreater(total["input_tokens"], 0)
+
     def test_an_attempt_without_content_is_not_billed(self):
         self.chat("openai/plain", Answer(status=400, body={"error": {"message": "no"}}))
         self.assertEqual(self.usage()["total"]["turns"], 0)
@@ -181,6 +195,29 @@ class UsageTest(ServerCase):
         self.assertEqual(code, 1)
         self.assertIn("127.0.0.1:1", errors)
         self.assertEqual(run("usage", "--server", "nonsense")[0], 2)
+
+
+class CrashedUsageTest(CrashCase):
+    config = {"prices": [{"model": "openai/told", "input": "1", "output": "2"}]}
+
+    def test_what_a_crash_cut_is_billed_by_our_estimate(self):
+        pieces = ("Es war einmal ", "ein Koenig, der hatte ", "drei Toechter.")
+        self.begin(SOON, pieces=pieces, shown=2)
+        wait_saved(self.database, pieces[1])
+        self.crash()
+        report = self.server.get("/usage?group_by=model,session").json
+        self.assertEqual([(r["model"], r["session"]) for r in report["rows"]], [("openai/told", self.session)])
+        total = report["total"]
+        self.assertEqual(total["turns"], 1)
+        self.assertEqual(total["output_tokens"], (len(pieces[0] + pieces[1]) + 3) // 4)
+        self.assertGreater(total["input_tokens"], 0)
+        nano = total["input_tokens"] * 1000 + total["output_tokens"] * 2000
+        self.assertEqual(total["usd"], f"0.{nano:09}")
+
+    def test_what_a_crash_cut_before_its_first_word_is_not_billed(self):
+        self.begin(SOON, pieces=("never",), shown=0)
+        self.crash()
+        self.assertEqual(self.server.get("/usage").json["total"]["turns"], 0)
 
 
 class PricesFileTest(ServerCase):

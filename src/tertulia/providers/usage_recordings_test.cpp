@@ -25,7 +25,7 @@ struct Stated {
 
 Stated stated(const support::Recording& recording) {
     const std::string& body = recording.body;
-    if (recording.api == "chat")
+    if (recording.api == "chat" || recording.api == "completions")
         return {last_count(body, "prompt_tokens"), last_count(body, "completion_tokens"),
                 last_count(body, "total_tokens")};
     if (recording.api == "responses")
@@ -48,6 +48,8 @@ TEST(RecordedUsage, our_classes_add_up_to_what_the_provider_states) {
                                               {"bedrock-mantle", "responses", openai_responses_kind},
                                               {"bedrock", "converse", bedrock_converse_kind},
                                               {"bedrock", "converse-stream", bedrock_converse_kind},
+                                              {"bedrock", "invoke", bedrock_invoke_kind},
+                                              {"openai", "completions", openai_chat_kind},
                                               {"anthropic", "messages", anthropic_kind}}) {
         for (const support::Recording& recording : support::load_recordings(provider, api)) {
             if (recording.status != 200) continue;
