@@ -23,6 +23,10 @@ def text(words):
     return {"type": "text", "text": words}
 
 
+def user(words):
+    return {"role": "user", "content": [text(words)]}
+
+
 def result(call, content="12 degrees", **members):
     return {"type": "tool_result", "tool_use_id": call, "content": content} | members
 
@@ -167,6 +171,89 @@ class SocketTest(WebSocketCase):
         frame = self.assert_error_frame(ws.until("error"), "invalid_request", "r1")
         self.assertIn("'content[0].text'", frame["message"])
         self.assert_alive(ws)
+
+
+WIRES = ("openai", "anthropic", "openai-responses", "bedrock", "bedrock-invoke")
+
+
+def gaps(wire, body):
+    """What a strict provider would refuse in the calls and results of its request; none where they are in order."""
+    if wire == "openai":
+        open_calls, found = [], []
+        for message in body["messages"]:
+            if message["role"] == "tool":
+                found += [] if message["tool_call_id"] in open_calls else ["a result without its call"]
+                open_calls = [c for c in open_calls if c != message["tool_call_id"]]
+            else:
+                found += ["a call without its result"] * len(open_calls)
+                open_calls = [c["id"] for c in message.get("tool_calls") or ()]
+        return found + ["a call at the end"] * len(open_calls)
+    if wire == "openai-responses":
+        items = body["input"]
+        calls = [i["call_id"] for i in items if i.get("type") == "function_call"]
+        results = [i["call_id"] for i in items if i.get("type") == "function_call_output"]
+        return [] if calls == results else [f"calls {calls}, results {results}"]
+    found, open_calls, role = [], [], "assistant"
+    for message in body["messages"]:
+        found += ["roles do not alternate"] if message["role"] == role else []
+        role = message["role"]
+        blocks = message["content"]
+        if wire == "bedrock":
+            calls = [b["toolUse"]["toolUseId"] for b in blocks if "toolUse" in b]
+            results = [b["toolResult"]["toolUseId"] for b in blocks if "toolResult" in b]
+        else:
+            calls = [b["id"] for b in blocks if b["type"] == "tool_use"]
+            results = [b["tool_use_id"] for b in blocks if b["type"] == "tool_result"]
+        found += [] if results == open_calls else [f"calls {open_calls}, results {results}"]
+        found += [] if blocks else ["an empty message"]
+        open_calls = calls
+    any_calls = "toolUse" in json.dumps(body["messages"]) or "tool_use" in json.dumps(body["messages"])
+    declared = body.get("toolConfig") or body.get("tools")
+    return found + (["calls, but no tools are declared"] if any_calls and not declared else [])
+
+
+class GapsTest(unittest.TestCase):
+    """The checker itself: it must be able to say no."""
+
+    def test_it_finds_what_is_wrong(self):
+        use, told = {"type": "tool_use", "id": "a"}, {"type": "tool_result", "tool_use_id": "a"}
+        tools = {"tools": [WEATHER]}
+        good = [user("x"), {"role": "assistant", "content": [use]}, {"role": "user", "content": [told]}]
+        self.assertEqual(gaps("anthropic", {"messages": good} | tools), [])
+        for wrong in ({"messages": good}, {"messages": good[1:]} | tools, {"messages": good[:2] + [user("x")]} | tools):
+            self.assertTrue(gaps("anthropic", wrong))
+        call, output = {"role": "assistant", "tool_calls": [{"id": "a"}]}, {"role": "tool", "tool_call_id": "a"}
+        self.assertEqual(gaps("openai", {"messages": [user("x"), call, output]}), [])
+        for wrong in ([user("x"), call], [user("x"), call, user("y"), output], [output]):
+            self.assertTrue(gaps("openai", {"messages": wrong}))
+        self.assertTrue(gaps("openai-responses", {"input": [{"type": "function_call", "call_id": "a"}]}))
+
+
+class EveryWireTest(ContentCase):
+    """A session whose every message goes to another provider, whoever began it."""
+
+    @classmethod
+    def start(cls, *arguments, env=None, **options):
+        aws = {"AWS_BEARER_TOKEN_BEDROCK": "a-key", "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": cls.upstream.url}
+        return super().start(*arguments, env=aws | (env or {}), **options)
+
+    def test_calls_results_and_images_go_everywhere(self):
+        call = Answer("Let me see.", Tool("get_weather", ('{"city":"Oslo"}',), id="functions.get_weather:0"))
+        for first in WIRES:
+            session = f"wires-{first}"
+            self.upstream.script(session, call)
+            called = self.send([text("Is it warm?"), IMAGE], session, f"{first}/{session}", tools=[WEATHER]).json
+            call_id = next(b["id"] for b in called["content"] if b["type"] == "tool_use")
+            messages = [[result(call_id)], [text("And now?")], [text("Thanks.")], [text("Bye.")]]
+            for wire, content in zip([w for w in WIRES if w != first], messages):
+                with self.subTest(first=first, wire=wire):
+                    model = f"{session}-{wire}"
+                    tools = {"tools": [WEATHER]} if wire in ("anthropic", "bedrock") else {}
+                    self.assert_answer(self.send(content, session, f"{wire}/{model}", **tools))
+                    body = self.upstream.asked(model)[-1].body
+                    self.assertEqual(gaps(wire, body), [], json.dumps(body)[:2000])
+                    self.assertIn("12 degrees", json.dumps(body))
+                    self.assertIn(PIXEL, json.dumps(body))
 
 
 class MediaTest(ContentCase):
