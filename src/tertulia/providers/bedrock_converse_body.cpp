@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <optional>
 #include <variant>
 
 #include "tertulia/base/json.h"
 #include "tertulia/providers/bedrock_converse_wire.h"
+#include "tertulia/providers/bedrock_files.h"
 #include "tertulia/providers/bedrock_model.h"
 #include "tertulia/providers/body_writing.h"
 
@@ -18,69 +17,13 @@ namespace {
 using chat::ToolChoice;
 
 constexpr std::string_view cache_point = R"(,{"cachePoint":{"type":"default"}})";
-constexpr std::size_t max_document_name = 200;
-
-std::string_view image_format(std::string_view media_type) {
-    if (media_type == "image/png") return "png";
-    if (media_type == "image/jpeg" || media_type == "image/jpg") return "jpeg";
-    if (media_type == "image/gif") return "gif";
-    return media_type == "image/webp" ? "webp" : "";
-}
-
-std::string_view document_format(std::string_view media_type) {
-    struct Row {
-        std::string_view media_type, format;
-    };
-    constexpr std::array<Row, 8> table = {{
-        {"application/pdf", "pdf"},
-        {"text/csv", "csv"},
-        {"application/msword", "doc"},
-        {"application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"},
-        {"application/vnd.ms-excel", "xls"},
-        {"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"},
-        {"text/html", "html"},
-        {"text/markdown", "md"},
-    }};
-    const auto row = std::ranges::find(table, media_type, &Row::media_type);
-    if (row != table.end()) return row->format;
-    return media_type.starts_with("text/") ? "txt" : "";
-}
-
-// The names of a request's documents: the API takes letters, digits, single spaces, hyphens, parentheses and brackets,
-// and no name twice.
-class DocumentNames {
-  public:
-    std::string next(std::string_view wished) {
-        std::string name;
-        for (const char c : wished) {
-            const bool is_taken = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                                  c == '-' || c == '(' || c == ')' || c == '[' || c == ']';
-            if (is_taken)
-                name += c;
-            else if (!name.empty() && name.back() != ' ')
-                name += ' ';
-        }
-        name.resize(std::min(name.size(), max_document_name - 12));  // room for a number
-        while (name.ends_with(' ')) name.pop_back();
-        ++count_;
-        if (name.empty()) name = fmt::format("Document {}", count_);
-        std::string unique = name;
-        for (int number = 2; std::ranges::find(given_, unique) != given_.end(); ++number)
-            unique = fmt::format("{} {}", name, number);
-        return given_.emplace_back(std::move(unique));
-    }
-
-  private:
-    std::vector<std::string> given_;
-    int count_ = 0;
-};
 
 // Writes the blocks of one message's content, or of a tool's result.
 class BlockWriter {
   public:
     struct Conversation {
         BedrockFamily family;
-        DocumentNames names;
+        BedrockDocumentNames names;
     };
 
     BlockWriter(std::string& out, Conversation& conversation, chat::Role role, bool is_first = true)
@@ -125,7 +68,7 @@ class BlockWriter {
     }
     void operator()(const chat::Image& block) {
         if (!is_users()) return;
-        const std::string_view format = image_format(block.media_type);
+        const std::string_view format = bedrock_image_format(block.media_type);
         if (!block.url.empty() || format.empty()) return (*this)(chat::Text{stand_in(block)});
         begin();
         out_ += R"({"image":{)";
@@ -135,7 +78,7 @@ class BlockWriter {
     }
     void operator()(const chat::Document& block) {
         if (!is_users()) return;
-        const std::string_view format = document_format(block.media_type);
+        const std::string_view format = bedrock_document_format(block.media_type);
         if (!block.url.empty() || format.empty()) return (*this)(chat::Text{stand_in(block)});
         has_document_ = true;
         begin();

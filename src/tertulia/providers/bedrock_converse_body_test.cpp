@@ -182,6 +182,17 @@ TEST(BedrockConverseBody, carries_pictures_and_documents) {
         {"document":{"name":"a","format":"pdf","source":{"bytes":"AAAA"}}},{"text":"(see the document)"}])J"));
 }
 
+TEST(BedrockConverseBody, names_no_two_documents_alike_however_many_there_are) {
+    models::ModelRequest request = simple_request(llama);
+    request.messages[0].content.assign(50'000, Document{"application/pdf", "AAAA", "", "a"});
+    request.messages[0].content.insert(request.messages[0].content.begin(), Document{"text/csv", "AAAA", "", "a 2"});
+    const std::string body = body_of(request);
+    EXPECT_THAT(body, HasSubstr(R"({"name":"a 2","format":"csv")"));
+    EXPECT_THAT(body, HasSubstr(R"({"name":"a","format":"pdf")"));
+    EXPECT_THAT(body, Not(HasSubstr(R"({"name":"a 2","format":"pdf")")));
+    EXPECT_THAT(body, HasSubstr(R"({"name":"a 50001","format":"pdf")"));
+}
+
 TEST(BedrockConverseBody, has_cache_points_where_the_model_takes_them) {
     const struct {
         std::string model;
