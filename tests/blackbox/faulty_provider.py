@@ -25,6 +25,7 @@ A model is named BEHAVIOUR[-OPTION...][.ANYTHING], whatever stands before a `moc
     c40              tokens before the fault                         g5     5 ms between two tokens
     d800             800 ms before the first token                   ws     what was cut ends with its white space
     t2000            f12: only prompts over 2 000 tokens             nocontinue  refuses to go on in any form
+    each             what is counted is counted for each conversation (by its first message)
     noprefill        refuses to go on from an assistant prefill      a30, ams30, adate2  retry-after: 30 (ms; a date)
 
 The catalogue's times are multiplied by `scale` (d, g and a are as they stand). Answers are one text, so that
@@ -81,7 +82,10 @@ class FaultyProvider(FakeUpstream):
         if dialect is None:
             return Answer(status=404, body={"error": {"message": "no such path"}})
         with self.lock:
-            state = self.states.setdefault(request.model, {"calls": 0, "since": request.at})
+            key = request.model
+            if "each" in Behaviour.named(key).flags and request.messages:
+                key += request.messages[0][1]
+            state = self.states.setdefault(key, {"calls": 0, "since": request.at})
             state["calls"] += 1
             call, since = state["calls"], state["since"]
         return Script(self, request, dialect, Behaviour.named(request.model), call, request.at - since).answer()
@@ -160,7 +164,8 @@ class Script:
         prefill = said[-1][0] == "assistant"
         last = said[-1][1] if prefill else said[-2][1] if len(said) > 1 and said[-2][0] == "assistant" else ""
         shown = last if prefill or whole.startswith(last) else last.rstrip()
-        if shown and whole.startswith(shown) and (prefill or shown != whole):
+        asked_to_go_on = prefill or re.search(r"continue|go on|cut off", said[-1][1], re.IGNORECASE)
+        if shown and whole.startswith(shown) and (shown != whole or asked_to_go_on):
             return shown, prefill
         return "", prefill
 

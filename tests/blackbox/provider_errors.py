@@ -29,7 +29,9 @@ def refused(dialect, status, message, code=None, headers=None):
         "openai": {"error": {"message": message, "type": openai, "param": None, "code": code}},
         "bedrock": {"message": message},
     }[dialect]
-    named = {"x-amzn-errortype": bedrock + ":http://internal.amazon.com/coral/"} if dialect == "bedrock" else {}
+    named = {}
+    if dialect == "bedrock" and status in KINDS:
+        named = {"x-amzn-errortype": bedrock + ":http://internal.amazon.com/coral/"}
     return Answer(status=status, body=body, headers=named | (headers or {}))
 
 

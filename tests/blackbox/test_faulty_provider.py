@@ -77,6 +77,11 @@ class FaultyProviderTest(unittest.TestCase):
                 self.assertEqual(found, statuses, model)
                 self.assertEqual([r.billed is None for r in self.provider.asked(name)], [s != 200 for s in statuses])
 
+    def test_each_conversation_may_have_its_own_count(self):
+        for wire, asked in self.each("s503-once-each", "one"):
+            statuses = [self.ask(wire, self.model, text).status for text in ("one", "two", "two")]
+            self.assertEqual([asked.status, *statuses], [503, 200, 503, 200])
+
     def test_f05_is_a_reset_before_the_head(self):
         for _, asked in self.each("f05"):
             self.assertIsInstance(asked.broken, ConnectionResetError)
