@@ -9,8 +9,8 @@
 
 namespace tertulia::test {
 
-/// Stands still until it is moved. It begins at the machine's own steady time, since timers run by that. Shared; safe
-/// from any thread.
+/// Stands still until it is moved. It begins an hour ahead of the machine's own steady time, by which timers run: no
+/// deadline passes by itself while a test runs, however slow the machine. Shared; safe from any thread.
 class ManualClock final : public base::Clock {
   public:
     base::SteadyTime steady() const override { return begin_ + std::chrono::microseconds(moved_us_); }
@@ -18,7 +18,7 @@ class ManualClock final : public base::Clock {
     void advance(std::chrono::microseconds by) { moved_us_ += by.count(); }
 
   private:
-    const base::SteadyTime begin_ = std::chrono::steady_clock::now();
+    const base::SteadyTime begin_ = std::chrono::steady_clock::now() + std::chrono::hours(1);
     std::atomic<std::int64_t> moved_us_ = 0;
 };
 
