@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 KEY = "sk-blackbox-0123456789-never-to-be-seen"
+# What is not about retries sees one call for a turn, and every failure as it is.
+ONE_CALL = {"TERTULIA_RETRY_ATTEMPTS": "1", "TERTULIA_BREAKER_FAILURES": "0"}
+RESILIENCE = {"retry", "breaker", "routes"}
 REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer", "runtime error:")
 
 
@@ -72,7 +75,8 @@ class ServerCase(unittest.TestCase):
     def start(cls, *arguments, env=None, config=None, database=None, listen="127.0.0.1:0", model="openai/default"):
         """Starts one more server; the caller ends it (`self.running(...)` does so by itself)."""
         file = cls.folder / "tertulia.toml"
-        file.write_text(toml(cls.config if config is None else config))
+        config = cls.config if config is None else config
+        file.write_text(toml(config))
         where = "memory:" if cls.store == "memory" else f"sqlite:{database or cls.database}"
         keys = {
             "OPENAI_API_KEY": KEY,
@@ -91,7 +95,7 @@ class ServerCase(unittest.TestCase):
             *named,
             *cls.arguments,
             *arguments,
-            env=keys | cls.env | (env or {}),
+            env=keys | ({} if RESILIENCE & config.keys() else ONE_CALL) | cls.env | (env or {}),
             cwd=cls.folder,
         )
 

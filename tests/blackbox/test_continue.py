@@ -32,7 +32,8 @@ class ContinueTest(CrashCase):
                 self.assertEqual(started["continues"], self.turn_id)
                 self.assertNotEqual(started["turn_id"], self.turn_id)
                 self.assertEqual(replaced, {"text": stored})
-                self.assertEqual(stream.text, stored + " and so on.")
+                # A prefill goes without the white space at its end, and what the model repeats of it comes once.
+                self.assertEqual(stream.text, (stored.rstrip() if provider == "anthropic" else stored) + " and so on.")
                 self.assertEqual((completed["message"], completed["conversation_length"]), (stream.text, 2))
                 self.check_stored(before, stream.text)
                 self.check_replay(started["turn_id"], stream.seen)

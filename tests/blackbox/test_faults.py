@@ -153,7 +153,7 @@ class FaultsTest(ServerCase):
             self.assert_answer(server.chat("x", model="openai/alive"))
         self.assertEqual(len({r.connection for r in self.upstream.asked("alive")}), 1)
 
-    def test_one_attempt_only_for_now(self):
+    def test_one_attempt_where_one_is_configured(self):
         self.upstream.script("once", Answer(status=500, body={}), Answer("second"))
         self.assert_error(self.server.chat("x", model="openai/once"), 503, "upstream_unavailable")
         self.assertEqual(len(self.upstream.asked("once")), 1)

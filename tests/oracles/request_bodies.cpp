@@ -108,8 +108,9 @@ void ask_bedrock(const json::array& cases, const char* url, const char* region, 
         http::Client client(context.get_executor());
         async::TaskGroup tasks(context.get_executor(), [](const std::string& what) { throw std::logic_error(what); });
         const aws::CredentialChain chain(client, base::system_clock(), aws_environment());
+        aws::CredentialState state;
         aws::CredentialCache credentials(
-            context.get_executor(), tasks, base::system_clock(),
+            state, context.get_executor(), tasks, base::system_clock(),
             [&](std::stop_token stop, base::Deadline deadline) { return chain.fetch(std::move(stop), deadline); });
         async::spawn(context.get_executor(), ask_bedrock(client, credentials, cases, *address, region, model),
                      [&](std::exception_ptr error) {

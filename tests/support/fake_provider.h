@@ -43,6 +43,8 @@ class FakeProvider final : public models::Provider {
 
     std::deque<Answer> script;
     std::vector<models::ModelRequest> requests;
+    /// Called by every `open`.
+    std::function<void()> on_open;
 
     /// Takes the beginning of an answer.
     bool prefill = false;
@@ -57,6 +59,7 @@ class FakeProvider final : public models::Provider {
                                                                              std::stop_token stop,
                                                                              base::Deadline) override {
         requests.push_back(request);
+        if (on_open) on_open();
         Answer answer = whole(std::to_string(request.messages.size()) +
                               " messages, the last: " + chat::text_of(request.messages.back().content));
         if (!script.empty()) {

@@ -31,6 +31,7 @@ struct TestService {
                    .spending = spending,
                    .models = models,
                    .limits = limits,
+                   .resilience = resilience,
                    .tasks = worker.tasks(),
                    .executor = worker.executor(),
                    .clock = base::system_clock(),
@@ -61,6 +62,7 @@ struct TestService {
     sessions::IdempotencyKeys keys;
     models::ModelDirectory models;
     models::ModelLimits limits;
+    models::Resilience resilience{{.retry = {.attempts = 1}, .breaker = {.failures = 0}}};
     telemetry::Log log{telemetry::Level::off, telemetry::Log::Form::json};
     telemetry::Metrics metrics;
     billing::Prices prices{base::system_clock()};

@@ -179,6 +179,7 @@ TurnWorld::TurnWorld(bool with_checkpoints)
                .spending = spending,
                .models = models,
                .limits = shared_limits(),
+               .resilience = resilience,
                .tasks = tasks,
                .executor = executor,
                .clock = clock,

@@ -182,6 +182,7 @@ class TurnWorld {
     GatedStore store{gate};
     sessions::TurnRegistry registry{16};
     sessions::TurnLogs logs{{}, clock};
+    models::Resilience resilience{{.retry = {.attempts = 1}, .breaker = {.failures = 0}}};
     sessions::IdempotencyKeys keys;
     models::ModelDirectory models;
     telemetry::Log log{telemetry::Level::off, telemetry::Log::Form::json};

@@ -34,6 +34,19 @@ void append_stop_reason(std::string& out, std::optional<chat::StopReason> reason
     append_string_or_null(out, ",\"stop_reason\":", reason ? chat::to_string(*reason) : std::string_view());
 }
 
+void append_attempts(std::string& out, const std::vector<sessions::TurnAttempt>& attempts) {
+    out += ",\"attempts\":[";
+    std::string_view separator = "{\"model\":";
+    for (const sessions::TurnAttempt& attempt : attempts) {
+        append_string(out, std::exchange(separator, ",{\"model\":"), attempt.model);
+        append_string(out, ",\"outcome\":", attempt.outcome);
+        append_integer(out, ",\"ms\":", attempt.ms);
+        append_integer(out, ",\"tokens\":", attempt.tokens);
+        out += '}';
+    }
+    out += ']';
+}
+
 void append_cost(std::string& out, const sessions::TurnResult& result) {
     append_string_or_null(
         out, ",\"cost\":{\"usd\":", result.cost_nano ? billing::format_usd(*result.cost_nano) : std::string());
@@ -92,6 +105,7 @@ void append_answer(std::string& out, const sessions::TurnResult& result) {
         out += ']';
     }
     if (!result.continues.empty()) append_string(out, ",\"continues\":", result.continues);
+    append_attempts(out, result.attempts);
     out += '}';
 }
 
@@ -99,6 +113,7 @@ void append_turn_remains(std::string& out, const sessions::TurnResult& result) {
     const bool was_cut =
         result.state == sessions::TurnState::cancelled || result.state == sessions::TurnState::interrupted;
     if (was_cut || !result.message.empty()) append_string(out, ",\"partial\":", result.message);
+    if (!result.attempts.empty()) append_attempts(out, result.attempts);
     if (!result.missed) return;
     std::string_view separator = ",\"missed\":[";
     if (result.missed->empty()) out += separator;

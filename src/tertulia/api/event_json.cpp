@@ -43,6 +43,13 @@ void append_tool_call(std::string& out, const sessions::EventBatch::Event& event
     }
 }
 
+void append_rerouted(std::string& out, const sessions::Rerouted& rerouted) {
+    append_text(out, "{\"from\":", rerouted.from);
+    append_text(out, ",\"to\":", rerouted.to);
+    append_text(out, ",\"reason\":", rerouted.reason);
+    fmt::format_to(std::back_inserter(out), ",\"kept_chars\":{}}}", rerouted.kept_chars);
+}
+
 void append_ids(std::string& out, const TurnFacts& facts) {
     append_text(out, "{\"session_id\":", facts.name.key.session_id);
     append_text(out, ",\"turn_id\":", facts.name.turn_id);
@@ -66,6 +73,8 @@ std::string_view event_name(const sessions::EventBatch::Event& event, const Turn
             return "tool_call.delta";
         case EventKind::text_replaced:
             return "text.replaced";
+        case EventKind::rerouted:
+            return "turn.rerouted";
         case EventKind::usage:
             return "usage";
         case EventKind::ended:
@@ -73,6 +82,7 @@ std::string_view event_name(const sessions::EventBatch::Event& event, const Turn
         case EventKind::signature:
         case EventKind::native:
         case EventKind::restart:
+        case EventKind::maker:
             break;  // shown to nobody
     }
     return "";
@@ -94,6 +104,9 @@ void append_event_data(std::string& out, const sessions::EventBatch::Event& even
         case EventKind::tool_call:
         case EventKind::tool_arguments:
             append_tool_call(out, event, batch);
+            break;
+        case EventKind::rerouted:
+            append_rerouted(out, sessions::Rerouted::from_text(batch.text(event.text)).value_or(sessions::Rerouted{}));
             break;
         case EventKind::usage:
             append_usage(out, facts.result->usage);

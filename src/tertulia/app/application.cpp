@@ -9,6 +9,15 @@
 #include "tertulia/storage/open_store.h"
 
 namespace tertulia::app {
+namespace {
+
+models::Resilience::Settings resilience_settings(const Config& config) {
+    return {.retry = {.attempts = config.retry.attempts, .base = config.retry.base, .max = config.retry.max},
+            .retry_share = config.retry.budget,
+            .breaker = {.failures = config.breaker.failures, .probe = config.breaker.probe}};
+}
+
+}  // namespace
 
 Application::Application(const LoadedConfig& loaded, const telemetry::Log& log, const base::Clock& clock,
                          base::Random& random)
@@ -17,6 +26,7 @@ Application::Application(const LoadedConfig& loaded, const telemetry::Log& log, 
       log_(log),
       clock_(clock),
       random_(random),
+      resilience_(resilience_settings(config_)),
       registry_(static_cast<std::size_t>(config_.limits.queue_per_session),
                 static_cast<std::size_t>(config_.limits.turns)),
       logs_({.max_bytes = config_.limits.log_bytes, .keep = config_.limits.keep_log}, clock),
@@ -65,6 +75,7 @@ base::Result<void> Application::make_workers() {
                              .checkpoints = *checkpoints_,
                              .spending = *spending_,
                              .limits = limits_,
+                             .resilience = resilience_,
                              .local_readiness = local_readiness_,
                              .clock = clock_,
                              .random = random_,
@@ -141,6 +152,9 @@ void Application::publish_gauges() {
                        static_cast<double>(logs_.bytes()));
     metrics_.set_gauge("tertulia_content_bytes", "Bodies with content that arrive, wait or are asked with",
                        static_cast<double>(content_memory_ ? content_memory_->used() : 0));
+    double open_breakers = 0;
+    resilience_.breakers.each([&open_breakers](std::string_view, bool open) { open_breakers += open ? 1 : 0; });
+    metrics_.set_gauge("tertulia_breakers_open", "Providers that are passed over because they fail", open_breakers);
     WorkerSet::Connections all;
     for (const auto& worker : workers_) {
         const WorkerSet::Connections counted = worker->connections();

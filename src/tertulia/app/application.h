@@ -54,6 +54,7 @@ class Application {
     base::Random& random_;
     telemetry::Metrics metrics_;
     models::ModelLimits limits_;
+    models::Resilience resilience_;
     models::Readiness local_readiness_;
     sessions::TurnRegistry registry_;
     aws::CredentialState credentials_;

@@ -28,6 +28,13 @@ struct ProviderConfig {
     std::optional<base::Milliseconds> between_tokens_limit = {};
 };
 
+/// A name that stands for several models. Value.
+struct RouteConfig {
+    std::string name = {};
+    std::vector<std::string> targets = {};  ///< `provider/id`, the first choice first
+    std::string hedge = "off";
+};
+
 /// What the configuration says of one model. Value.
 struct ModelConfig {
     std::string name = {};  ///< `provider/id`
@@ -76,6 +83,18 @@ struct Config {
         base::Milliseconds turn{600'000};
     } deadlines;
 
+    struct Retry {
+        std::int64_t attempts = 3;
+        base::Milliseconds base{200};
+        base::Milliseconds max{5'000};
+        double budget = 0.2;
+    } retry;
+
+    struct Breaker {
+        std::int64_t failures = 5;
+        base::Milliseconds probe{5'000};
+    } breaker;
+
     struct Limits {
         std::int64_t body_bytes = 1'048'576;
         std::int64_t content_bytes = 33'554'432;
@@ -111,6 +130,7 @@ struct Config {
     std::vector<ModelConfig> models;
     std::vector<PriceConfig> prices;
     std::vector<BudgetConfig> budgets;
+    std::vector<RouteConfig> routes;
 };
 
 /// Where a server listens. Value.

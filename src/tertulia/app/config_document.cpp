@@ -48,6 +48,9 @@ std::string describe(const LoadedConfig& loaded) {
     std::size_t number = 0;
     for (const BudgetConfig& budget : loaded.config.budgets)
         describe_keys(out, loaded, budget_keys(), budget, fmt::format("budgets.{}.", ++number));
+    for (const RouteConfig& route : loaded.config.routes) {
+        describe_keys(out, loaded, route_keys(), route, "routes." + route.name + ".");
+    }
     return out;
 }
 
@@ -152,6 +155,20 @@ budget the answer is 402 `budget_exceeded`. Under a budget a model without a pri
 
 )";
     document_keys(out, budget_keys(), false);
+    out += R"(## Keys of `[[routes]]`
+
+A route is a name for several models, used as a request's `model`, or as the default one. docs/reliability.md tells what
+is tried when.
+
+```toml
+[[routes]]
+name = "smart"
+targets = ["anthropic/claude-sonnet-4-5", "openai/gpt-5"]
+hedge = "off"
+```
+
+)";
+    document_keys(out, route_keys(), false);
     while (out.ends_with("\n\n")) out.pop_back();
     return out;
 }

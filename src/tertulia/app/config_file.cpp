@@ -16,7 +16,7 @@ namespace tertulia::app {
 namespace {
 
 // The lists of tables, which are read apart from the keys.
-constexpr std::array<std::string_view, 4> lists{"providers", "models", "prices", "budgets"};
+constexpr std::array<std::string_view, 5> lists{"providers", "models", "routes", "prices", "budgets"};
 
 using base::Errc;
 using base::Result;
@@ -37,6 +37,7 @@ struct FileReader {
     static std::optional<FileValue> value_of(const toml::node& node) {
         if (const auto* text = node.as_string()) return FileValue(text->get());
         if (const auto* number = node.as_integer()) return FileValue(number->get());
+        if (const auto* number = node.as_floating_point()) return FileValue(number->get());
         if (const auto* flag = node.as_boolean()) return FileValue(flag->get());
         if (const auto* array = node.as_array()) {
             std::vector<std::string> texts;
@@ -160,6 +161,11 @@ struct FileReader {
             if (value->empty()) return fail_at(entry, fmt::format("{}{} must be set", names, key));
         return {};
     }
+    Result<void> check(const RouteConfig& route, const toml::node& entry, std::string_view names) const {
+        if (route.name.empty()) return fail_at(entry, fmt::format("{}name must be set", names));
+        if (route.targets.empty()) return fail_at(entry, fmt::format("{}targets must be set", names));
+        return {};
+    }
 };
 
 }  // namespace
@@ -184,6 +190,8 @@ Result<void> apply_toml(std::string_view text, std::string_view path, const Envi
         return read;
     if (auto read = reader.read_entries(root, "prices", price_keys(), config.prices, "model", &PriceConfig::model);
         !read)
+        return read;
+    if (auto read = reader.read_entries(root, "routes", route_keys(), config.routes, "name", &RouteConfig::name); !read)
         return read;
     return reader.read_entries<BudgetConfig>(root, "budgets", budget_keys(), config.budgets, "", nullptr);
 }

@@ -10,6 +10,7 @@
 #include "tertulia/billing/budget.h"
 #include "tertulia/billing/money.h"
 #include "tertulia/http/url.h"
+#include "tertulia/models/model_directory.h"
 
 namespace tertulia::app {
 namespace {
@@ -57,6 +58,9 @@ bool is_on_disconnect(std::string_view text) {
 }
 bool is_region(std::string_view text) {
     return text.empty() || aws::is_region(text);
+}
+bool is_hedge(std::string_view text) {
+    return models::parse_hedge(text).has_value();
 }
 bool is_api_version(std::string_view text) {
     return one_of(text, "2023-06-01", "2026-10-21");
@@ -178,6 +182,44 @@ const std::array table = {
     Key<Config>{.path = "deadlines.turn_ms",
                 .slot = SLOT(Config, deadlines.turn),
                 .description = "For a whole turn.",
+                .least = 1,
+                .most = day_ms},
+
+    Key<Config>{.path = "retry.attempts",
+                .slot = SLOT(Config, retry.attempts),
+                .description =
+                    "Calls of one model within a turn, the first included, where it is overloaded, cannot be "
+                    "reached, or breaks off before its first token.",
+                .least = 1,
+                .most = 20},
+    Key<Config>{.path = "retry.base_ms",
+                .slot = SLOT(Config, retry.base),
+                .description =
+                    "Before a retry a random part of this is waited, or what the provider asks for where that "
+                    "is longer. Doubled by each further retry of the same model.",
+                .least = 1,
+                .most = 60'000},
+    Key<Config>{.path = "retry.max_ms",
+                .slot = SLOT(Config, retry.max),
+                .description = "The doubling ends here.",
+                .least = 1,
+                .most = 600'000},
+    Key<Config>{.path = "retry.budget",
+                .slot = SLOT(Config, retry.budget),
+                .description = "Retries as a share of requests, of the whole process: a bucket that starts with 10 and "
+                               "gains this by each request, so that retries are no load of their own when everything "
+                               "fails. 1.0: no limit.",
+                .least = 0,
+                .most = 1},
+    Key<Config>{.path = "breaker.failures",
+                .slot = SLOT(Config, breaker.failures),
+                .description = "After so many failures in a row a provider is passed over, and asked only from time to "
+                               "time whether it answers again. 0: never.",
+                .least = 0,
+                .most = 1'000'000},
+    Key<Config>{.path = "breaker.probe_ms",
+                .slot = SLOT(Config, breaker.probe),
+                .description = "How long until it is asked the first time; doubled each time it fails, up to fourfold.",
                 .least = 1,
                 .most = day_ms},
 
@@ -456,6 +498,30 @@ const std::array budget_table = {
                       .default_note = "must be set"},
 };
 
+const std::array route_table = {
+    Key<RouteConfig>{.path = "name",
+                     .slot = SLOT(RouteConfig, name),
+                     .description = "What a request's `model` says to use it. Not a provider's name.",
+                     .allowed = "letters, digits and ._-",
+                     .valid = is_provider_name,
+                     .default_note = "must be set"},
+    Key<RouteConfig>{.path = "targets",
+                     .slot = SLOT(RouteConfig, targets),
+                     .description =
+                         "`PROVIDER/MODEL`, the first choice first. A session stays with the one that answered "
+                         "it last while that is healthy.",
+                     .default_note = "must be set"},
+    Key<RouteConfig>{.path = "hedge",
+                     .slot = SLOT(RouteConfig, hedge),
+                     .description =
+                         "When the second target is started beside a first one that is still silent: after a "
+                         "time (`800ms`, `2s`), or after what 95 of 100 calls of this model with a prompt of "
+                         "this size stayed under (`p95`). Who is first with content answers; the other is "
+                         "closed, and what it cost is reported apart.",
+                     .allowed = "off, p95, or a time such as 800ms or 2s",
+                     .valid = is_hedge},
+};
+
 #undef SLOT
 
 // JSON's strings are TOML's basic strings.
@@ -468,6 +534,7 @@ std::string quoted(std::string_view text) {
 struct Formatter {
     std::string operator()(const std::string* text) const { return quoted(*text); }
     std::string operator()(const std::int64_t* number) const { return std::to_string(*number); }
+    std::string operator()(const double* number) const { return fmt::format("{}", *number); }
     std::string operator()(const bool* flag) const { return *flag ? "true" : "false"; }
     std::string operator()(const base::Milliseconds* time) const { return std::to_string(time->count()); }
     std::string operator()(const std::optional<base::Milliseconds>* time) const {
@@ -502,6 +569,9 @@ std::span<const Key<PriceConfig>> price_keys() {
 std::span<const Key<BudgetConfig>> budget_keys() {
     return budget_table;
 }
+std::span<const Key<RouteConfig>> route_keys() {
+    return route_table;
+}
 
 std::string environment_name(std::string_view path) {
     std::string name = "TERTULIA_";
@@ -521,6 +591,7 @@ std::string allowed_values(const Key<Owner>& key) {
     if (std::holds_alternative<std::vector<std::string>*>(slot)) return "an array of strings";
     if (!key.allowed.empty()) return std::string(key.allowed);
     if (std::holds_alternative<std::string*>(slot)) return "a string";
+    if (std::holds_alternative<double*>(slot)) return fmt::format("a number from {} to {}", key.least, key.most);
     const bool is_time = !std::holds_alternative<std::int64_t*>(slot);
     return fmt::format("a whole number{} from {} to {}", is_time ? " of milliseconds" : "", key.least, key.most);
 }
@@ -530,5 +601,6 @@ template std::string allowed_values(const Key<ProviderConfig>&);
 template std::string allowed_values(const Key<ModelConfig>&);
 template std::string allowed_values(const Key<PriceConfig>&);
 template std::string allowed_values(const Key<BudgetConfig>&);
+template std::string allowed_values(const Key<RouteConfig>&);
 
 }  // namespace tertulia::app

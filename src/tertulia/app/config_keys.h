@@ -13,8 +13,8 @@
 namespace tertulia::app {
 
 /// The place of a key's value in its struct; which alternative it is, is the key's type.
-using Slot = std::variant<std::string*, std::int64_t*, bool*, base::Milliseconds*, std::optional<base::Milliseconds>*,
-                          base::Secret*, std::vector<std::string>*>;
+using Slot = std::variant<std::string*, std::int64_t*, double*, bool*, base::Milliseconds*,
+                          std::optional<base::Milliseconds>*, base::Secret*, std::vector<std::string>*>;
 
 /// One key: what the file, the environment, check-config and docs/configuration.md know of it. Its default is what a
 /// fresh `Owner` holds. Value.
@@ -41,6 +41,8 @@ std::span<const Key<ProviderConfig>> provider_keys();
 std::span<const Key<ModelConfig>> model_keys();
 std::span<const Key<PriceConfig>> price_keys();
 std::span<const Key<BudgetConfig>> budget_keys();
+/// Inside `[[routes]]`.
+std::span<const Key<RouteConfig>> route_keys();
 
 /// `TERTULIA_DEADLINES_FIRST_TOKEN_MS`.
 std::string environment_name(std::string_view path);

@@ -182,6 +182,21 @@ base::Result<void> check_whole(LoadedConfig& loaded) {
         return base::fail(base::Errc::invalid_request,
                           "local_model.name must be set where local_model.base_url is: the id of the model it serves");
     }
+    for (const RouteConfig& route : config.routes) {
+        const std::string name = fmt::format("routes.{}.", route.name);
+        if (has_provider(config, route.name))
+            return base::fail(base::Errc::invalid_request, fmt::format("{}name ({}): there is a provider of that name",
+                                                                       name, loaded.sources[name + "name"]));
+        for (const std::string& target : route.targets) {
+            const std::size_t end = target.find('/');
+            if (end == std::string::npos || end + 1 == target.size() ||
+                !has_provider(config, std::string_view(target).substr(0, end)))
+                return base::fail(base::Errc::invalid_request,
+                                  fmt::format("{}targets ({}): \"{}\" is not PROVIDER/MODEL with one of the "
+                                              "providers: {}",
+                                              name, loaded.sources[name + "targets"], target, provider_names(config)));
+        }
+    }
     const std::size_t slash = config.model.find('/');
     if (!config.model.empty() && slash != std::string::npos && !config.providers.empty() &&
         !has_provider(config, std::string_view(config.model).substr(0, slash))) {

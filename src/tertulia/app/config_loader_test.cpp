@@ -177,7 +177,7 @@ TEST_F(LoadConfig, RefusesValuesThatDoNotFit) {
         {"store = \"mysql:x\"", "must be sqlite:PATH or memory:, not \"mysql:x\""},
         {"max_tokens = \"many\"", "must be a whole number from 1 to 10000000, not \"many\""},
         {"max_tokens = 0", "not 0"},
-        {"max_tokens = 1.5", "max_tokens must be"},
+        {"max_tokens = 1.5", "must be a whole number from 1 to 10000000, not 1.5"},
         {"insecure = \"true\"", "must be true or false"},
         {"log_level = \"loud\"", "must be debug, info, warn, error or off"},
         {"cors_origins = \"*\"", "must be an array of strings"},
@@ -194,6 +194,13 @@ TEST_F(LoadConfig, RefusesValuesThatDoNotFit) {
         {"[local_model]\nbase_url = \"http://127.0.0.1:1/v1\"", "local_model.name must be set"},
         {"api_token = \"env:NOT_SET\"", "NOT_SET is not set"},
         {"api_token = \"file:/no/such/file\"", "cannot read a secret from the file /no/such/file"},
+        {"[retry]\nattempts = 0", "retry.attempts"},
+        {"[retry]\nbudget = 1.5", "a number from 0 to 1, not 1.5"},
+        {"[retry]\nbudget = \"much\"", "a number from 0 to 1"},
+        {"[[routes]]\nname = \"r\"", "targets must be set"},
+        {"[[routes]]\nname = \"r\"\ntargets = [\"nobody/m\"]", "is not PROVIDER/MODEL with one of the providers"},
+        {"[[routes]]\nname = \"r\"\ntargets = [\"m\"]", "is not PROVIDER/MODEL"},
+        {"[[routes]]\nname = \"r\"\ntargets = []\nhedge = \"soon\"", "off, p95, or a time"},
         {"listen = ", "not TOML"},
     };
     for (const auto& row : rows) EXPECT_THAT(refusal(row.toml), HasSubstr(row.part)) << row.toml;

@@ -53,6 +53,8 @@ struct Assign {
         if (const auto* text = std::get_if<std::string>(&value)) return std::unexpected(Misfit{shown(*text)});
         if (const auto* number = std::get_if<std::int64_t>(&value))
             return std::unexpected(Misfit{std::to_string(*number)});
+        if (const auto* number = std::get_if<double>(&value))
+            return std::unexpected(Misfit{fmt::format("{}", *number)});
         if (const auto* flag = std::get_if<bool>(&value)) return std::unexpected(Misfit{*flag ? "true" : "false"});
         return std::unexpected(Misfit{"an array"});
     }
@@ -67,6 +69,18 @@ struct Assign {
         const auto* number = std::get_if<std::int64_t>(&value);
         if (!number || *number < key.least || *number > key.most) return misfit();
         *slot = *number;
+        return {};
+    }
+    Outcome operator()(double* slot) const {
+        double number = 0;
+        if (const auto* whole = std::get_if<std::int64_t>(&value))
+            number = static_cast<double>(*whole);
+        else if (const auto* given = std::get_if<double>(&value))
+            number = *given;
+        else
+            return misfit();
+        if (!(number >= static_cast<double>(key.least) && number <= static_cast<double>(key.most))) return misfit();
+        *slot = number;
         return {};
     }
     Outcome operator()(base::Milliseconds* slot) const {
@@ -105,6 +119,10 @@ FileValue typed(const Slot& slot, std::string_view text) {
         if (text == "false" || text == "0") return false;
     } else if (std::holds_alternative<std::vector<std::string>*>(slot)) {
         return split_at_commas(text);
+    } else if (std::holds_alternative<double*>(slot)) {
+        double number = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        if (error == std::errc() && end == text.data() + text.size()) return number;
     } else if (!std::holds_alternative<std::string*>(slot) && !std::holds_alternative<base::Secret*>(slot)) {
         if (const auto number = to_integer(text)) return *number;
     }
@@ -165,6 +183,8 @@ template Result<void> set_from_text(const Key<Config>&, Config&, std::string_vie
 template Result<void> set_from_file(const Key<Config>&, Config&, const FileValue&, std::string_view, std::string_view,
                                     const Environment&);
 template Result<void> set_from_file(const Key<ProviderConfig>&, ProviderConfig&, const FileValue&, std::string_view,
+                                    std::string_view, const Environment&);
+template Result<void> set_from_file(const Key<RouteConfig>&, RouteConfig&, const FileValue&, std::string_view,
                                     std::string_view, const Environment&);
 template Result<void> set_from_file(const Key<ModelConfig>&, ModelConfig&, const FileValue&, std::string_view,
                                     std::string_view, const Environment&);

@@ -16,7 +16,7 @@ base::Result<void> set_from_text(const Key<Owner>& key, Owner& owner, std::strin
                                  const Environment& environment);
 
 /// What a value of a configuration file is, without the parser's types.
-using FileValue = std::variant<std::string, std::int64_t, bool, std::vector<std::string>>;
+using FileValue = std::variant<std::string, std::int64_t, double, bool, std::vector<std::string>>;
 
 /// The same from the file, where a value has a type. `where` goes before the key in messages ("providers.a.").
 template <class Owner>

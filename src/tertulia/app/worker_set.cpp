@@ -75,6 +75,7 @@ WorkerSet::WorkerSet(SharedParts shared)
                                                       .spending = shared_.spending,
                                                       .models = *models_,
                                                       .limits = shared_.limits,
+                                                      .resilience = shared_.resilience,
                                                       .tasks = worker_.tasks(),
                                                       .executor = worker_.executor(),
                                                       .clock = shared_.clock,
@@ -112,6 +113,9 @@ base::Result<void> WorkerSet::add_providers() {
         models_->add(config.name, std::move(*entry));
     }
     models_->set_default_provider(default_provider(shared_.config));
+    for (const RouteConfig& route : shared_.config.routes)
+        if (auto added = models_->add_route(route.name, route.targets, *models::parse_hedge(route.hedge)); !added)
+            return added;
     return {};
 }
 

@@ -19,6 +19,7 @@
 #include "tertulia/models/model_directory.h"
 #include "tertulia/models/model_limits.h"
 #include "tertulia/models/readiness.h"
+#include "tertulia/models/resilience.h"
 #include "tertulia/sessions/session_service.h"
 #include "tertulia/sessions/store.h"
 #include "tertulia/sessions/turn_registry.h"
@@ -39,6 +40,7 @@ struct SharedParts {
     sessions::Checkpoints& checkpoints;
     sessions::Spending& spending;
     models::ModelLimits& limits;
+    models::Resilience& resilience;
     models::Readiness& local_readiness;
     const base::Clock& clock;
     base::Random& random;

@@ -56,7 +56,8 @@ std::string make_uuid(Random& random) {
 
 namespace {
 
-constexpr std::string_view id_digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";  // in ASCII's order
+constexpr std::string_view id_digits =
+    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";  // in ASCII's order
 constexpr std::size_t id_size = 24, id_time_digits = 9;
 
 void fill_up(std::string& id, Random& random) {
@@ -90,7 +91,8 @@ std::string make_ordered_id(char prefix, std::int64_t wall_us, Random& random) {
     std::string id = begin_id(prefix);
     std::array<char, id_time_digits> time;
     auto rest = static_cast<std::uint64_t>(std::max<std::int64_t>(wall_us, 0));
-    for (std::size_t i = id_time_digits; i-- > 0; rest /= id_digits.size()) time[i] = id_digits[rest % id_digits.size()];
+    for (std::size_t i = id_time_digits; i-- > 0; rest /= id_digits.size())
+        time[i] = id_digits[rest % id_digits.size()];
     id.append(time.data(), time.size());
     fill_up(id, random);
     return id;

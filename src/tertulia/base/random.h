@@ -26,8 +26,8 @@ std::string make_uuid(Random& random);
 /// `t_...` for a turn, `r_...` for a request.
 std::string make_id(char prefix, Random& random);
 
-/// The same, but the first 9 of the 22 characters tell the time: later ids are greater, as strings, and the other 13 are
-/// random (77 bits). An index over such ids grows at its end.
+/// The same, but the first 9 of the 22 characters tell the time: later ids are greater, as strings, and the other 13
+/// are random (77 bits). An index over such ids grows at its end.
 std::string make_ordered_id(char prefix, std::int64_t wall_us, Random& random);
 
 /// Is this an id that a client may bring: 1 to 128 characters of `A-Za-z0-9._:-`, not `.` or `..`?

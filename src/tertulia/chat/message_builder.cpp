@@ -10,8 +10,8 @@ Block& MessageBuilder::begin(std::uint32_t number, Block block) {
     return std::get<Block>(answer_.blocks.emplace_back(std::move(block)));
 }
 
-// The newest block of this kind and number; it begins here if there is none. An answer has few blocks, so they are found
-// by looking through.
+// The newest block of this kind and number; it begins here if there is none. An answer has few blocks, so they are
+// found by looking through.
 template <class Block>
 Block& MessageBuilder::part(std::uint32_t number) {
     for (std::size_t i = numbers_.size(); i-- > 0;)

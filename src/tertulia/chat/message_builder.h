@@ -26,9 +26,15 @@ class MessageBuilder {
     /// `maker` is the provider kind that thinking and native blocks belong to; it must outlive this.
     explicit MessageBuilder(std::string_view maker) : maker_(maker) {}
     void add(AnswerEvents::Kind kind, std::uint32_t block, std::string_view text, std::string_view extra);
+    /// What follows is of this provider kind.
+    void change_maker(std::string_view maker) { maker_ = maker; }
+    /// Another model goes on: what follows are blocks of their own, whatever their numbers.
+    void begin_new_blocks() { numbers_.assign(numbers_.size(), no_number); }
     Answer finish() &&;
 
   private:
+    static constexpr std::uint32_t no_number = UINT32_MAX;
+
     template <class Block>
     Block& begin(std::uint32_t number, Block block);
     template <class Block>

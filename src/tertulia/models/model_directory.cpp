@@ -2,16 +2,57 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 namespace tertulia::models {
 
 void ModelDirectory::add(std::string name, Entry entry) {
     entries_.insert_or_assign(std::move(name), std::move(entry));
 }
 
-base::Result<ModelRef> ModelDirectory::resolve(std::string_view name) const {
+std::optional<Hedge> parse_hedge(std::string_view text) {
+    constexpr std::int64_t most_ms = 600'000;
+    if (text == "off") return Hedge{};
+    if (text == "p95") return Hedge{.kind = Hedge::Kind::p95};
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
+    if (error != std::errc() || number < 1 || number > most_ms || (unit != "ms" && unit != "s")) return std::nullopt;
+    const base::Milliseconds delay(unit == "s" ? number * 1000 : number);
+    if (delay.count() > most_ms) return std::nullopt;
+    return Hedge{.kind = Hedge::Kind::fixed, .delay = delay};
+}
+
+base::Result<void> ModelDirectory::add_route(std::string name, const std::vector<std::string>& targets, Hedge hedge) {
+    if (entries_.contains(name))
+        return base::fail(base::Errc::invalid_request, fmt::format("The route \"{}\" has a provider's name.", name));
+    if (targets.empty())
+        return base::fail(base::Errc::invalid_request, fmt::format("The route \"{}\" has no targets.", name));
+    ModelRoute route{.targets = {}, .hedge = hedge};
+    for (const std::string& target : targets) {
+        base::Result<ModelRef> model = resolve_model(target);
+        if (!model) return std::unexpected(std::move(model.error()));
+        route.targets.push_back(std::move(*model));
+    }
+    routes_.insert_or_assign(std::move(name), std::move(route));
+    return {};
+}
+
+base::Result<ModelRoute> ModelDirectory::resolve(std::string_view name) const {
+    if (const auto route = routes_.find(name); route != routes_.end()) return route->second;
+    base::Result<ModelRef> model = resolve_model(name);
+    if (!model) return std::unexpected(std::move(model.error()));
+    ModelRoute route;
+    route.targets.push_back(std::move(*model));
+    return route;
+}
+
+base::Result<ModelRef> ModelDirectory::resolve_model(std::string_view name) const {
     const auto list = [&] {
         std::string names;
         for (const auto& [known, entry] : entries_) names += fmt::format("{}{}", names.empty() ? "" : ", ", known);
+        if (!routes_.empty()) names += "; or a route:";
+        for (const auto& [known, route] : routes_) names += fmt::format(" {}", known);
         return names;
     };
     std::string_view provider = default_provider_, model = name;
@@ -32,6 +73,7 @@ base::Result<ModelRef> ModelDirectory::resolve(std::string_view name) const {
                                                                    name.substr(0, 200), provider));
     const Entry& entry = found->second;
     return ModelRef{.provider = entry.provider.get(),
+                    .provider_name = std::string(provider),
                     .model = std::string(model),
                     .name = fmt::format("{}/{}", provider, model),
                     .deadlines = entry.deadlines,

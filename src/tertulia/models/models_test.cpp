@@ -28,16 +28,16 @@ ModelDirectory two_providers() {
 
 TEST(ModelDirectory, SplitsAtTheFirstSlashAndPassesTheRestOn) {
     const ModelDirectory directory = two_providers();
-    EXPECT_EQ(directory.resolve("anthropic/claude")->model, "claude");
-    EXPECT_EQ(directory.resolve("my-server/a/b:c@1.5")->model, "a/b:c@1.5");
-    EXPECT_EQ(directory.resolve("my-server/a/b")->name, "my-server/a/b");
+    EXPECT_EQ(directory.resolve("anthropic/claude")->targets[0].model, "claude");
+    EXPECT_EQ(directory.resolve("my-server/a/b:c@1.5")->targets[0].model, "a/b:c@1.5");
+    EXPECT_EQ(directory.resolve("my-server/a/b")->targets[0].name, "my-server/a/b");
 }
 
 TEST(ModelDirectory, AnIdWithoutASlashGoesToTheDefaultProvider) {
-    EXPECT_EQ(two_providers().resolve("llama3")->name, "my-server/llama3");
+    EXPECT_EQ(two_providers().resolve("llama3")->targets[0].name, "my-server/llama3");
     ModelDirectory one;
     one.add("only", {.provider = std::make_unique<NoProvider>()});
-    EXPECT_EQ(one.resolve("x")->name, "only/x");
+    EXPECT_EQ(one.resolve("x")->targets[0].name, "only/x");
 }
 
 TEST(ModelDirectory, AnUnknownPrefixIsRefusedWithTheList) {

@@ -25,10 +25,13 @@ enum class EventKind : std::uint8_t {
     signature = 10,
     native = 11,
     restart = 12,
+
+    rerouted = 13,  ///< another model goes on (rerouted.h); shown
+    maker = 14,     ///< text = the provider kind that made what follows; not shown
 };
 
 constexpr bool is_shown(EventKind kind) {
-    return kind <= EventKind::ended;
+    return kind <= EventKind::ended || kind == EventKind::rerouted;
 }
 
 /// One event of a record. Value.

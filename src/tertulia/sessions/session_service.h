@@ -13,6 +13,7 @@
 #include "tertulia/base/random.h"
 #include "tertulia/models/model_directory.h"
 #include "tertulia/models/model_limits.h"
+#include "tertulia/models/resilience.h"
 #include "tertulia/sessions/checkpoints.h"
 #include "tertulia/sessions/idempotency_keys.h"
 #include "tertulia/sessions/session_feed.h"
@@ -61,6 +62,7 @@ class SessionService {
         Spending& spending;
         models::ModelDirectory& models;
         models::ModelLimits& limits;
+        models::Resilience& resilience;
         async::TaskGroup& tasks;
         async::Executor executor;
         const base::Clock& clock;

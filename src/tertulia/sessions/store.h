@@ -14,6 +14,7 @@
 #include "tertulia/chat/message.h"
 #include "tertulia/chat/stop_reason.h"
 #include "tertulia/chat/usage.h"
+#include "tertulia/sessions/rerouted.h"
 #include "tertulia/sessions/usage_query.h"
 
 namespace tertulia::sessions {
@@ -33,6 +34,18 @@ enum class TurnState { running, completed, failed, cancelled, interrupted };
 std::string_view to_string(TurnState state);
 std::optional<TurnState> parse_turn_state(std::string_view text);
 
+/// One call of a model within a turn, as answers tell of it. Value.
+struct TurnAttempt {
+    /// `provider/model`.
+    std::string model;
+    /// `ok`, `cancelled`, or the name of the failure's code.
+    std::string outcome;
+    std::int64_t ms = 0;
+    /// What it gave, reasoning included.
+    std::int64_t tokens = 0;
+    bool operator==(const TurnAttempt&) const = default;
+};
+
 /// How a turn came out, beside the message itself: what it takes to give the same answer again. Value.
 struct TurnOutcome {
     std::int64_t conversation_length = 0;
@@ -46,6 +59,9 @@ struct TurnOutcome {
     std::optional<base::Error> error;
     /// The turn whose answer this one continues; empty: none.
     std::string continues;
+    /// In the order of the calls.
+    std::vector<TurnAttempt> attempts;
+    std::vector<Rerouted> reroutes;
     bool operator==(const TurnOutcome&) const = default;
 };
 

@@ -66,17 +66,18 @@ std::optional<Part> part_of(EventKind kind) {
 struct Piece {
     Part part;
     std::uint32_t block;
+    std::size_t model;  // which one of those that went on from each other
     std::size_t size = 0;
     std::string_view rest;                 // the text not yet given out
     const chat::ToolCall* call = nullptr;  // of a tool call
 };
 
 // The piece that an event belongs to; made as MessageBuilder makes its blocks.
-std::size_t piece_of(std::vector<Piece>& pieces, const EventEntry& entry, Part part) {
+std::size_t piece_of(std::vector<Piece>& pieces, const EventEntry& entry, Part part, std::size_t model) {
     if (entry.kind != EventKind::tool_call)
-        for (std::size_t i = pieces.size(); i-- > 0;)
+        for (std::size_t i = pieces.size(); i-- > 0 && pieces[i].model == model;)
             if (pieces[i].part == part && pieces[i].block == entry.block) return i;
-    pieces.push_back({.part = part, .block = entry.block, .rest = {}});
+    pieces.push_back({.part = part, .block = entry.block, .model = model, .rest = {}});
     return pieces.size() - 1;
 }
 
@@ -125,7 +126,7 @@ RestoredEvents whole_text(const StoredMessage& answer) {
     for (EventCursor cursor; cursor.next(answer.events, entry); last = entry.number) {
         const bool carries = part_of(entry.kind) || entry.kind == EventKind::text_replaced;
         if (carries && !given) give(entry.number);
-        if (carries) continue;
+        if (carries || entry.kind == EventKind::rerouted) continue;
         if (entry.kind == EventKind::ended && !given && entry.number > last + 1) give(last + 1);
         record.add(entry);
     }
@@ -163,9 +164,17 @@ chat::Answer fold_answer(std::string_view record, std::string_view bytes, std::s
         bytes.remove_prefix(extra.size());
         if (const auto step = step_of(entry.kind)) {
             builder.add(*step, entry.block, text, extra);
+        } else if (entry.kind == EventKind::rerouted) {
+            builder.begin_new_blocks();
+        } else if (entry.kind == EventKind::maker) {
+            maker = text;
+            builder.change_maker(maker);
         } else if (entry.kind == EventKind::text_replaced) {
             builder = chat::MessageBuilder(maker);
-            if (!before || before->content != text) earlier = {chat::Text{std::string(text)}};
+            if (text.empty())
+                earlier.clear();
+            else if (!before || before->content != text)
+                earlier = {chat::Text{std::string(text)}};
         }
     }
     chat::Answer answer = std::move(builder).finish();
@@ -191,16 +200,29 @@ EventRecord shown_events(std::string_view record) {
     return shown;
 }
 
+std::vector<Rerouted> reroutes_of(std::string_view record, std::string_view bytes) {
+    std::vector<Rerouted> reroutes;
+    EventEntry entry;
+    for (EventCursor cursor; cursor.next(record, entry);) {
+        const std::string_view text = bytes.substr(0, entry.text_size);
+        bytes.remove_prefix(std::min<std::size_t>(bytes.size(), std::size_t(entry.text_size) + entry.extra_size));
+        if (entry.kind == EventKind::rerouted) reroutes.push_back(Rerouted::from_text(text).value_or(Rerouted{}));
+    }
+    return reroutes;
+}
+
 RestoredEvents restore_events(const StoredMessage& answer) {
+    const std::vector<Rerouted> reroutes = answer.outcome ? answer.outcome->reroutes : std::vector<Rerouted>();
     const std::vector<chat::ContentBlock> blocks = blocks_of(answer);
     std::vector<Piece> pieces;
     EventEntry entry;
-    std::size_t text_size = 0;
+    std::size_t text_size = 0, model = 0;
     for (EventCursor cursor; cursor.next(answer.events, entry);) {
         if (entry.kind == EventKind::text_replaced) text_size += entry.text_size;
+        if (entry.kind == EventKind::rerouted) ++model;
         const auto part = part_of(entry.kind);
         if (!part) continue;
-        Piece& piece = pieces[piece_of(pieces, entry, *part)];
+        Piece& piece = pieces[piece_of(pieces, entry, *part, model)];
         if (entry.kind != EventKind::tool_call) piece.size += entry.text_size;
         if (*part == Part::text) text_size += entry.text_size;
     }
@@ -211,15 +233,22 @@ RestoredEvents restore_events(const StoredMessage& answer) {
     // The pieces begin in the same order again: of two with one number, the later one does not have the earlier's
     // events.
     std::size_t begun = 0;
+    model = 0;
     const auto piece_now = [&](Part part) -> Piece& {
         if (entry.kind != EventKind::tool_call)
-            for (std::size_t i = begun; i-- > 0;)
+            for (std::size_t i = begun; i-- > 0 && pieces[i].model == model;)
                 if (pieces[i].part == part && pieces[i].block == entry.block) return pieces[i];
         return pieces[begun++];
     };
     for (EventCursor cursor; cursor.next(answer.events, entry);) {
         const auto part = part_of(entry.kind);
         if (entry.kind == EventKind::text_replaced) restored.bytes.append(answer.content, 0, entry.text_size);
+        if (entry.kind == EventKind::rerouted) {
+            const std::string text = model < reroutes.size() ? reroutes[model].to_text() : std::string();
+            if (text.size() != entry.text_size) return whole_text(answer);
+            restored.bytes += text;
+            ++model;
+        }
         if (!part) continue;
         Piece& piece = piece_now(*part);
         if (entry.kind == EventKind::tool_call) {

@@ -7,6 +7,7 @@
 
 #include "tertulia/chat/message_builder.h"
 #include "tertulia/sessions/event_record.h"
+#include "tertulia/sessions/rerouted.h"
 #include "tertulia/sessions/store.h"
 
 namespace tertulia::sessions {
@@ -26,6 +27,9 @@ std::vector<chat::ContentBlock> blocks_of(const StoredMessage& message);
 /// What a client is shown of an answer that calls tools, beside its text: texts and calls, in their order. Empty where
 /// it calls none. Pure.
 std::vector<chat::ContentBlock> shown_content(const std::vector<chat::ContentBlock>& blocks);
+
+/// What its `rerouted` events say. Pure.
+std::vector<Rerouted> reroutes_of(std::string_view record, std::string_view bytes);
 
 /// The texts of a stored answer's events, one after the other: what the log's bytes were. Where the answer does not
 /// have what its events say (somebody has edited the store), the text is given in the first event and the rest are

@@ -9,14 +9,18 @@
 namespace tertulia::sessions {
 namespace {
 
-// A turn's own events beside those of its answer: usage, the end.
-constexpr std::uint32_t last_events = 2;
+// A turn's own events beside those of its answer: a reroute, the text replaced, usage, the end.
+constexpr std::uint32_t own_events = 4;
 double seconds(std::chrono::steady_clock::duration time) {
     return std::chrono::duration<double>(time).count();
 }
 
 std::string provider_of(const std::string& model_name) {
     return model_name.substr(0, model_name.find('/'));
+}
+
+std::int64_t code_points(std::string_view text) {
+    return std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
 }
 
 }  // namespace
@@ -71,10 +75,21 @@ async::Task<Turn::Problem> Turn::prepare() {
     count_as_running();
     deadline_ = base::Deadline(now() + settings_.turn_limit);
     if (auto problem = co_await question_.prepare(deadline_)) co_return problem;
-    auto reserved = co_await parts_.spending.reserve(claim_->key, question_.spent_nano(), question_.model().name,
-                                                     question_.context().estimated_tokens, question_.max_tokens());
+    call_.emplace(models::ModelCall::Parts{.resilience = parts_.resilience,
+                                           .tasks = parts_.tasks,
+                                           .executor = parts_.executor,
+                                           .clock = parts_.clock,
+                                           .random = parts_.random,
+                                           .metrics = parts_.metrics},
+                  question_.take_route(), question_.before() != nullptr, static_cast<models::Asker&>(*this),
+                  claim_->stop.get_token());
+    if (auto chosen = call_->choose_first(); !chosen) co_return chosen.error();
+    if (auto problem = co_await question_.choose_context(
+            call_->target(), question_.before() ? std::string_view(question_.before()->content) : std::string_view()))
+        co_return problem;
+    // Over budget is said before anything is written.
+    auto reserved = co_await reserve(call_->target());
     if (!reserved) co_return std::move(reserved.error());
-    reservation_ = std::move(*reserved);
     co_return std::nullopt;
 }
 
@@ -100,16 +115,11 @@ async::Task<void> Turn::answer() {
     async::Task<void> append = append_message(question_.take_start(log_->next_number()));
     append_begun_ = true;
     parts_.tasks.spawn(std::move(append));
-    co_await ask_model();
+    outcome_ = co_await call_->run(deadline_);
     if (!co_await message_is_durable())
         end_with(TurnState::failed, appended_->error());
     else
         co_await store_answer();
-}
-
-async::Task<void> Turn::ask_model() {
-    do co_await call_model();
-    while (!outcome_ && (!appended_ || *appended_) && question_.changes_after(outcome_.error().kind));
 }
 
 async::Task<void> Turn::append_message(TurnStart start) {
@@ -127,10 +137,11 @@ async::Task<void> Turn::append_message(TurnStart start) {
 }
 
 void Turn::publish_start() {
-    log_->start({.model = question_.model().name,
+    first_maker_ = maker_ = call_->target().provider->kind();
+    log_->start({.model = call_->target().name,
                  .continues = question_.continues(),
                  .prompt_tokens = question_.context().estimated_tokens},
-                std::string(question_.model().provider->kind()));
+                std::string(maker_));
     if (const StoredMessage* before = question_.before()) log_->replace_text(before->content);
     parts_.logs.started(log_);
 }
@@ -140,96 +151,145 @@ async::Task<bool> Turn::message_is_durable() {
     co_return appended_->has_value();
 }
 
-async::Task<void> Turn::call_model() {
-    const base::SteadyTime begin = now();
-    base::Deadline deadline = deadline_.earlier(base::Deadline(begin + question_.model().deadlines.first_token));
-    const std::unique_ptr<models::AnswerStream> stream = opened(co_await open_stream(deadline));
-    if (!stream || !co_await message_is_durable()) co_return;
-    chat::AnswerEvents steps;
-    bool first = true;
-    while (outcome_ && !steps.finish) {
-        came(co_await stream->next(steps, deadline));
-        if (first && steps.has_progress()) {
-            first_token_came(seconds(now() - begin));
-            first = false;
-        }
-        // A number that somebody has seen is never used again, not even after a crash.
-        if (!needs_numbers(steps) || were_reserved(co_await parts_.checkpoints.reserve(log_))) publish(steps);
-        deadline = deadline_.earlier(base::Deadline(now() + question_.model().deadlines.between_tokens));
-    }
+// -- what ModelCall asks of the turn ---------------------------------------------------------------------------------
+
+async::Task<base::Result<models::ModelRequest>> Turn::ask(const models::ModelRef& target, const models::Step& step) {
+    const std::string so_far = step.form == models::Form::whole ? std::string() : text_so_far();
+    auto request = co_await question_.request(target, step, so_far);
+    overlap_ = question_.trimmed();
+    const bool is_first = reservations_.size() > call_->attempts().size();
+    if (request && !is_first)
+        if (auto reserved = co_await reserve(target); !reserved) co_return std::unexpected(std::move(reserved.error()));
+    co_return request;
 }
 
-async::Task<Turn::Opened> Turn::open_stream(base::Deadline deadline) {
-    const models::ModelRequest request = question_.model_request();
-    co_return co_await question_.model().provider->open(request, claim_->stop.get_token(), deadline);
+async::Task<base::Result<void>> Turn::reserve(const models::ModelRef& target) {
+    auto reserved = co_await parts_.spending.reserve(claim_->key, question_.spent_nano(), target.name,
+                                                     question_.context().estimated_tokens, question_.max_tokens());
+    if (!reserved) co_return std::unexpected(std::move(reserved.error()));
+    reservations_.push_back(std::move(*reserved));
+    co_return base::Result<void>();
 }
 
-std::unique_ptr<models::AnswerStream> Turn::opened(Opened&& stream) {
-    outcome_ = models::Attempt<void>();
-    if (stream) return std::move(*stream);
-    outcome_ = std::unexpected(std::move(stream.error()));
-    return nullptr;
-}
-
-void Turn::came(models::Attempt<void>&& read) {
-    if (!read) outcome_ = std::move(read);
-}
-
-void Turn::first_token_came(double after_seconds) {
-    parts_.metrics.first_token(provider_of(question_.model().name), after_seconds);
-    question_.forget();
-}
-
-bool Turn::needs_numbers(const chat::AnswerEvents& steps) const {
+bool Turn::needs_room(const chat::AnswerEvents& steps) const {
     return !steps.events().empty() &&
-           log_->record().last_number() + steps.events().size() + last_events > log_->reserved();
+           log_->record().last_number() + steps.events().size() + own_events > log_->reserved();
 }
 
-bool Turn::were_reserved(base::Result<void>&& reserved) {
-    if (!reserved)
-        outcome_ = std::unexpected(models::Failure{models::FailureKind::broken, std::move(reserved.error())});
-    return reserved.has_value();
-}
-
-void Turn::publish(const chat::AnswerEvents& steps) {
-    if (steps.usage) usage_ = steps.usage;
-    if (steps.finish) stop_reason_ = steps.finish;
-    if (steps.events().empty()) return;
-    log_->append(steps);
+base::Result<void> Turn::show(const chat::AnswerEvents& steps) {
+    if (steps.events().empty()) return {};
+    if (overlap_.empty())
+        log_->append(steps);
+    else
+        log_->append(without_overlap(steps));
     parts_.checkpoints.changed(log_);
-    if (log_->bytes().size() > settings_.answer_bytes)
-        outcome_ = std::unexpected(models::Failure{
-            models::FailureKind::broken,
-            {.code = base::Errc::upstream_unavailable, .message = "The answer is longer than limits.answer_bytes."}});
+    if (log_->bytes().size() <= settings_.answer_bytes) return {};
+    return base::fail(base::Errc::upstream_unavailable, "The answer is longer than limits.answer_bytes.");
+}
+
+chat::AnswerEvents Turn::without_overlap(const chat::AnswerEvents& steps) {
+    chat::AnswerEvents rest;
+    for (const chat::AnswerEvents::Event& event : steps.events()) {
+        std::string_view text = steps.bytes(event.text);
+        if (event.kind == chat::AnswerEvents::Kind::text) {
+            while (!text.empty() && !overlap_.empty() && text.front() == overlap_.front()) {
+                text.remove_prefix(1);
+                overlap_.erase(0, 1);
+            }
+            if (!text.empty()) overlap_.clear();
+        }
+        rest.add(event.kind, event.block, text, steps.bytes(event.extra));
+    }
+    return rest;
+}
+
+void Turn::answering(const models::ModelRef& by, base::Milliseconds after) {
+    parts_.metrics.first_token(by.provider_name, seconds(after));
+    question_.forget();
+    if (maker_ == by.provider->kind()) return;
+    maker_ = by.provider->kind();
+    log_->change_maker(maker_);
+}
+
+void Turn::rerouted(const models::Reroute& reroute) {
+    const std::string kept = reroute.restarts ? std::string() : text_so_far();
+    log_->reroute({.from = reroute.from->name,
+                   .to = reroute.to->name,
+                   .reason = std::string(base::to_string(reroute.reason)),
+                   .kept_chars = code_points(kept)});
+    if (reroute.restarts)
+        log_->replace_text("");
+    else if (kept.empty())
+        log_->restart();
+}
+
+chat::Answer Turn::answer_so_far() const {
+    return fold_answer(log_->record().bytes(), log_->bytes(), first_maker_, question_.before());
+}
+
+std::string Turn::text_so_far() const {
+    return chat::text_of(answer_so_far().blocks);
+}
+
+models::SoFar Turn::so_far() const {
+    const chat::Answer answer = answer_so_far();
+    if (answer.calls_tools) return models::SoFar::other;
+    return chat::text_of(answer.blocks).empty() ? models::SoFar::nothing : models::SoFar::text;
+}
+
+chat::Usage Turn::take_given() {
+    chat::Usage given;
+    EventEntry entry;
+    while (given_.next(log_->record().bytes(), entry)) {
+        const std::string_view text = log_->bytes().substr(given_bytes_, entry.text_size);
+        given_bytes_ += std::size_t(entry.text_size) + entry.extra_size;
+        if (entry.kind == EventKind::thinking)
+            given.reasoning += models::estimate_tokens(text);
+        else if (entry.kind == EventKind::text || entry.kind == EventKind::refusal ||
+                 entry.kind == EventKind::tool_arguments)
+            given.output += models::estimate_tokens(text);
+    }
+    return given;
+}
+
+// -- the answer's end ------------------------------------------------------------------------------------------------
+
+std::vector<billing::Bill> Turn::settle_bills() {
+    std::vector<billing::Bill> bills;
+    const std::vector<models::AttemptRecord>& attempts = call_->attempts();
+    for (std::size_t i = 0; i < attempts.size(); ++i)
+        if (attempts[i].is_billed())
+            bills.push_back(
+                parts_.spending.settle(std::move(reservations_[i]), {.model = call_->targets()[attempts[i].target].name,
+                                                                     .usage = attempts[i].usage(),
+                                                                     .is_hedge = attempts[i].lost_race}));
+    reservations_.clear();
+    return bills;
 }
 
 async::Task<void> Turn::store_answer() {
-    const models::Attempt<void>& outcome = outcome_;
-    chat::Answer answer =
-        fold_answer(log_->record().bytes(), log_->bytes(), question_.model().provider->kind(), question_.before());
+    const auto& outcome = outcome_;
+    chat::Answer answer = answer_so_far();
     const bool was_stopped = !outcome && outcome.error().kind == models::FailureKind::stopped;
     const TurnState state = outcome ? TurnState::completed : was_stopped ? claim_->stop_as : TurnState::failed;
 
     TurnResult ended = result(state);
+    std::vector<billing::Bill> billed = settle_bills();
+    billing::BillTotal total = billing::add_up(billed);
     ended.message = chat::text_of(answer.blocks);
     ended.content = shown_content(answer.blocks);
-    ended.usage = usage_of(answer, state);
+    ended.usage = total.usage;
+    ended.cost_nano = total.cost_nano;
+    ended.price_version = std::move(total.price_version);
     ended.messages_sent = question_.context().messages_sent;
     ended.messages_left_out = question_.context().messages_left_out;
     ended.estimated_tokens = question_.context().estimated_tokens;
     ended.ignored = question_.ignored();
     ended.conversation_length = **appended_ + (question_.taken_up() ? 0 : 1);
     if (outcome)
-        ended.stop_reason = chat::effective_stop_reason(*stop_reason_, answer);
+        ended.stop_reason = chat::effective_stop_reason(*outcome, answer);
     else
         ended.error = was_stopped ? error_of(claim_->stop_as) : outcome.error().error;
-    std::vector<billing::Bill> bills;
-    // What ended before its first content is not billed.
-    if (outcome || ended.usage.completion() > 0)
-        bills.push_back(parts_.spending.settle(std::move(reservation_), {.model = ended.model, .usage = ended.usage}));
-    const billing::BillTotal total = billing::add_up(bills);
-    ended.cost_nano = total.cost_nano;
-    ended.price_version = total.price_version;
     const std::int64_t now_us = parts_.clock.wall_us();
     ended.timestamp = question_.answer_place(now_us);
 
@@ -238,7 +298,7 @@ async::Task<void> Turn::store_answer() {
     const auto stored =
         co_await parts_.store.end_turn({.key = claim_->key,
                                         .message = answer_record(ended, now_us, std::move(answer.blocks)),
-                                        .bills = std::move(bills)});
+                                        .bills = std::move(billed)});
     parts_.metrics.store("end_turn", seconds(now() - begin), !stored.has_value());
     if (!stored) {
         // The answer cannot be kept, so it is not shown as complete.
@@ -251,8 +311,8 @@ async::Task<void> Turn::store_answer() {
             "answer not stored",
             {{"session", claim_->key.session_id}, {"turn", claim_->turn_id}, {"reason", stored.error().message}});
     }
-    if (outcome && !ended.usage.input_estimated)
-        parts_.limits.learn(question_.model().name, question_.context().plain_tokens, ended.usage.prompt());
+    if (outcome && call_->attempts().size() == 1 && !ended.usage.input_estimated)
+        parts_.limits.learn(ended.model, question_.context().plain_tokens, ended.usage.prompt());
     end(std::move(ended), true);
 }
 
@@ -271,9 +331,10 @@ StoredMessage Turn::answer_record(const TurnResult& ended, std::int64_t now_us,
     message.created_at = base::format_timestamp(now_us);
     message.turn_id = claim_->turn_id;
     message.state = ended.state;
-    message.model = question_.model().name;
+    message.model = ended.model;
     message.stop_reason = ended.stop_reason;
     message.usage = ended.usage;
+    message.usage->cache_write += std::exchange(message.usage->cache_write_long, 0);
     message.cost_nano = ended.cost_nano;
     message.events = std::move(events).take();
     message.outcome = TurnOutcome{.conversation_length = ended.conversation_length,
@@ -283,7 +344,9 @@ StoredMessage Turn::answer_record(const TurnResult& ended, std::int64_t now_us,
                                   .ignored = ended.ignored,
                                   .price_version = ended.price_version,
                                   .error = ended.error,
-                                  .continues = ended.continues};
+                                  .continues = ended.continues,
+                                  .attempts = ended.attempts,
+                                  .reroutes = reroutes_of(log_->record().bytes(), log_->bytes())};
     return message;
 }
 
@@ -302,28 +365,15 @@ TurnResult Turn::result(TurnState state) const {
     result.state = state;
     result.session_id = claim_->key.session_id;
     result.turn_id = claim_->turn_id;
-    result.model = question_.model().name;
     result.continues = question_.continues();
+    if (!call_) return result;
+    result.model = call_->target().name;
+    for (const models::AttemptRecord& attempt : call_->attempts())
+        result.attempts.push_back({.model = call_->targets()[attempt.target].name,
+                                   .outcome = std::string(attempt.outcome()),
+                                   .ms = attempt.time.count(),
+                                   .tokens = attempt.had_content ? attempt.usage().completion() : 0});
     return result;
-}
-
-chat::Usage Turn::usage_of(const chat::Answer& answer, TurnState state) const {
-    chat::Usage usage =
-        usage_.value_or(chat::Usage{.input = question_.context().estimated_tokens, .input_estimated = true});
-    const bool output_known = usage_ && state == TurnState::completed;
-    if (!output_known) {
-        // Of an answer that was cut off the provider has told its input at most.
-        std::int64_t output = 0;
-        for (const auto& block : answer.blocks) {
-            if (const auto* text = std::get_if<chat::Text>(&block)) output += models::estimate_tokens(text->text);
-            if (const auto* thinking = std::get_if<chat::Thinking>(&block))
-                usage.reasoning = std::max(usage.reasoning, models::estimate_tokens(thinking->text));
-        }
-        if (question_.before()) output -= models::estimate_tokens(question_.before()->content);
-        usage.output = std::max(usage.output, output);
-        usage.output_estimated = true;
-    }
-    return usage;
 }
 
 void Turn::count_as_running() {
@@ -333,7 +383,7 @@ void Turn::count_as_running() {
 void Turn::end(TurnResult ended, bool with_usage) {
     count_as_running();  // also one that has only waited comes to an end
     const double time = seconds(now() - began_);
-    const std::string provider = question_.model().name.empty() ? "none" : provider_of(question_.model().name);
+    const std::string provider = ended.model.empty() ? "none" : provider_of(ended.model);
     const bool failed = ended.error.has_value();
     const std::string_view state = log_->has_started() ? to_string(ended.state) : std::string_view("refused");
     parts_.metrics.turn_ended(state, provider, time);

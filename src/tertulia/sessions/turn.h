@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "tertulia/async/waiter.h"
+#include "tertulia/billing/bill.h"
 #include "tertulia/chat/message_builder.h"
+#include "tertulia/models/model_call.h"
 #include "tertulia/sessions/session_service.h"
 #include "tertulia/sessions/turn_log.h"
 #include "tertulia/sessions/turn_question.h"
@@ -24,7 +26,7 @@ namespace tertulia::sessions {
 /// What readers may rely on: nothing is published before the user's message is durable, and the end is published only
 /// after the answer is durable. A turn that fails before its message is durable ends without having started; it has
 /// changed nothing.
-class Turn {
+class Turn : private models::Asker {
   public:
     /// `parts` and `settings` are the service's, which outlives its turns.
     Turn(const SessionService::Parts& parts, const SessionSettings& settings, TurnRequest request,
@@ -36,34 +38,43 @@ class Turn {
   private:
     using Problem = TurnQuestion::Problem;
 
-    // While the model answers there are no more of these tasks than `run`, `answer`, `ask_model` and `call_model`; what
-    // they need for a moment is left to functions and tasks that have ended by then, and not kept in their frames.
+    // While the model answers there are no more of these tasks than `run`, `answer` and ModelCall's; what they need for
+    // a moment is left to functions and tasks that have ended by then, and not kept in their frames.
     async::Task<bool> is_prepared();
     async::Task<void> end_after_bug(std::string what);
     async::Task<Problem> prepare();
     async::Task<Problem> wait_for_place();
 
     async::Task<void> answer();
-    async::Task<void> ask_model();
     async::Task<void> append_message(TurnStart start);
     void publish_start();
     async::Task<bool> message_is_durable();
-    async::Task<void> call_model();
-    using Opened = models::Attempt<std::unique_ptr<models::AnswerStream>>;
-    async::Task<Opened> open_stream(base::Deadline deadline);
-    [[gnu::noinline]] std::unique_ptr<models::AnswerStream> opened(Opened&& stream);
-    [[gnu::noinline]] void came(models::Attempt<void>&& read);
-    [[gnu::noinline]] void first_token_came(double after_seconds);
-    bool needs_numbers(const chat::AnswerEvents& steps) const;
-    [[gnu::noinline]] bool were_reserved(base::Result<void>&& reserved);
-    [[gnu::noinline]] void publish(const chat::AnswerEvents& steps);
+
+    // What ModelCall asks of the turn.
+    bool can_ask_less() const override { return question_.can_ask_less(); }
+    async::Task<base::Result<models::ModelRequest>> ask(const models::ModelRef& target,
+                                                        const models::Step& step) override;
+    std::int64_t prompt_tokens() const override { return question_.context().estimated_tokens; }
+    async::Task<bool> may_show() override { return message_is_durable(); }
+    bool needs_room(const chat::AnswerEvents& steps) const override;
+    async::Task<base::Result<void>> make_room() override { return parts_.checkpoints.reserve(log_); }
+    base::Result<void> show(const chat::AnswerEvents& steps) override;
+    void answering(const models::ModelRef& by, base::Milliseconds after) override;
+    void rerouted(const models::Reroute& reroute) override;
+    models::SoFar so_far() const override;
+    chat::Usage take_given() override;
+
+    chat::AnswerEvents without_overlap(const chat::AnswerEvents& steps);
+    chat::Answer answer_so_far() const;
+    std::string text_so_far() const;
+    async::Task<base::Result<void>> reserve(const models::ModelRef& target);
+    std::vector<billing::Bill> settle_bills();
     async::Task<void> store_answer();
     StoredMessage answer_record(const TurnResult& ended, std::int64_t now_us,
                                 std::vector<chat::ContentBlock> blocks) const;
 
     [[gnu::noinline]] void end_with(TurnState state, const base::Error& error);
     TurnResult result(TurnState state) const;
-    chat::Usage usage_of(const chat::Answer& answer, TurnState state) const;
     void end(TurnResult result, bool with_usage);
     void count_as_running();
     base::SteadyTime now() const { return parts_.clock.steady(); }
@@ -73,13 +84,16 @@ class Turn {
     std::shared_ptr<TurnClaim> claim_;
     std::shared_ptr<TurnLog> log_;
     TurnQuestion question_;
+    std::optional<models::ModelCall> call_;
 
     base::SteadyTime began_;
-    base::Deadline deadline_;           // of the whole turn, from the moment when its place has come
-    models::Attempt<void> outcome_;     // of the latest call
-    std::optional<chat::Usage> usage_;  // the provider's latest
-    std::optional<chat::StopReason> stop_reason_;
-    billing::Reservation reservation_;
+    base::Deadline deadline_;  // of the whole turn, from the moment when its place has come
+    models::Attempt<chat::StopReason> outcome_;
+    std::string_view first_maker_, maker_;  // the provider kinds of the log's first blocks, and of its next
+    std::string overlap_;                   // white space that the next text may repeat
+    EventCursor given_;                     // what `take_given` has counted
+    std::size_t given_bytes_ = 0;
+    std::vector<billing::Reservation> reservations_;  // of the call's attempts, in their order
     bool append_begun_ = false;
     bool is_counted_ = false;                             // as running, in the metrics
     std::optional<base::Result<std::int64_t>> appended_;  // the session's number of messages with it

@@ -60,6 +60,7 @@ void fill_interrupted(StoredMessage& answer, const TurnRemains* remains, std::ui
     events.add({.kind = EventKind::ended, .number = std::min(last, UINT32_MAX - 2) + 2});
     answer.events = std::move(events).take();
     if (!answer.outcome) answer.outcome.emplace();
+    answer.outcome->reroutes = reroutes_of(kept.record, kept.bytes);
 }
 
 std::optional<chat::Usage> usage_of_interrupted(const StoredMessage& answer, const TurnRemains& remains,

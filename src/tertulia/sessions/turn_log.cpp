@@ -102,6 +102,22 @@ void TurnLog::replace_text(std::string_view text) {
     wake(false, false);
 }
 
+void TurnLog::change_maker(std::string_view maker) {
+    const std::lock_guard lock(mutex_);
+    add({.kind = EventKind::maker}, maker);
+}
+
+void TurnLog::reroute(const Rerouted& rerouted) {
+    const std::lock_guard lock(mutex_);
+    add({.kind = EventKind::rerouted}, rerouted.to_text());
+    wake(false, false);
+}
+
+void TurnLog::restart() {
+    const std::lock_guard lock(mutex_);
+    add({.kind = EventKind::restart});
+}
+
 void TurnLog::append(const chat::AnswerEvents& steps) {
     if (steps.events().empty()) return;
     const std::lock_guard lock(mutex_);

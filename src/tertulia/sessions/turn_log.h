@@ -11,6 +11,7 @@
 #include "tertulia/async/waiter.h"
 #include "tertulia/chat/answer_events.h"
 #include "tertulia/sessions/event_record.h"
+#include "tertulia/sessions/rerouted.h"
 #include "tertulia/sessions/turn_result.h"
 
 namespace tertulia::sessions {
@@ -59,6 +60,12 @@ class TurnLog {
     std::uint32_t next_number() const { return record_.last_number() + 1; }
     /// Forget the text so far: this is the text now.
     void replace_text(std::string_view text);
+    /// From here on the answer's blocks are of another provider kind.
+    void change_maker(std::string_view maker);
+    /// Another model goes on from here.
+    void reroute(const Rerouted& rerouted);
+    /// What was thought so far, before any text, is void.
+    void restart();
     /// Adds the steps of an answer. Signatures and native blocks are kept for the message but are no events of ours.
     void append(const chat::AnswerEvents& steps);
     /// Usage (if the turn got that far), then the terminal event. Nothing may follow.

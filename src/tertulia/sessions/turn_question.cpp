@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "tertulia/base/crypto.h"
 #include "tertulia/sessions/message_size.h"
 #include "tertulia/sessions/stored_answer.h"
 #include "tertulia/sessions/turn_result.h"
@@ -21,6 +22,12 @@ constexpr std::int64_t most_missed_bytes = 1 << 20;
 constexpr std::string_view continue_instruction =
     "Your last answer was cut off. Go on exactly where it ends, in the middle of the sentence if need be. Repeat "
     "nothing of it, and say nothing about this.";
+
+// Says nothing of the session or its owner to the provider, which keeps it.
+std::string cache_key(const SessionKey& key) {
+    constexpr std::size_t length = 32;
+    return base::sha256_hex(key.owner + "|" + key.session_id).substr(0, length);
+}
 
 }  // namespace
 
@@ -42,9 +49,9 @@ async::Task<TurnQuestion::Problem> TurnQuestion::prepare(base::Deadline deadline
     if (auto problem = co_await read_session()) co_return problem;
     if (auto problem = co_await check_parent()) co_return problem;
     if (auto problem = take_up_answer()) co_return problem;
-    if (auto problem = choose_model()) co_return problem;
-    if (auto problem = co_await wait_for_model(deadline)) co_return problem;
-    co_return co_await choose_context();
+    asking_->question = {.role = chat::Role::user, .content = request_.content};
+    if (auto problem = choose_route()) co_return problem;
+    co_return co_await wait_for_model(deadline);
 }
 
 async::Task<TurnQuestion::Problem> TurnQuestion::read_session() {
@@ -98,18 +105,25 @@ TurnQuestion::Problem TurnQuestion::take_up_answer() {
     return std::nullopt;
 }
 
-TurnQuestion::Problem TurnQuestion::choose_model() {
+TurnQuestion::Problem TurnQuestion::choose_route() {
     if (request_.model) asking_->header.model = *request_.model;
     if (request_.system) asking_->header.system = *request_.system;
-    auto model = parts_.models.resolve(asking_->header.model.empty() ? settings_.default_model : asking_->header.model);
-    if (!model) return model.error();
-    model_ = std::move(*model);
-    use_prefill_ = before() && model_.provider->takes_prefill(model_.model);
+    auto route = parts_.models.resolve(asking_->header.model.empty() ? settings_.default_model : asking_->header.model);
+    if (!route) return route.error();
+    route_ = std::move(*route);
+    // A session stays with its provider: the prompt's caches live there.
+    const std::vector<StoredMessage>& history = asking_->history;
+    const StoredMessage* last = before_ ? before_.get() : history.empty() ? nullptr : &history.front();
+    const auto used =
+        last ? std::ranges::find(route_.targets, last->model, &models::ModelRef::name) : route_.targets.end();
+    if (used != route_.targets.end() && parts_.resilience.breakers.is_closed(used->provider_name))
+        std::rotate(route_.targets.begin(), used, used + 1);
     return std::nullopt;
 }
 
 async::Task<TurnQuestion::Problem> TurnQuestion::wait_for_model(base::Deadline deadline) {
-    while (model_.readiness && model_.readiness->notify(claim_.waiter)) {
+    models::Readiness* const readiness = route_.targets.front().readiness;
+    while (readiness && readiness->notify(claim_.waiter)) {
         if (claim_.stop.stop_requested()) co_return error_of(claim_.stop_as);
         if (deadline.passed(parts_.clock.steady()))
             co_return base::Error{.code = base::Errc::unavailable,
@@ -120,8 +134,9 @@ async::Task<TurnQuestion::Problem> TurnQuestion::wait_for_model(base::Deadline d
     co_return std::nullopt;
 }
 
-async::Task<TurnQuestion::Problem> TurnQuestion::choose_context() {
-    const models::Limits limits = parts_.limits.limits(model_.name, model_.model);
+async::Task<TurnQuestion::Problem> TurnQuestion::choose_context(const models::ModelRef& target,
+                                                                std::string_view so_far) {
+    const models::Limits limits = parts_.limits.limits(target.name, target.model);
     max_tokens_ = request_.max_tokens.value_or(settings_.max_tokens);
     // A wish for a long answer must not crowd out the conversation in a small window.
     const std::int64_t room = std::min(max_tokens_, limits.context_window / 2);
@@ -129,15 +144,13 @@ async::Task<TurnQuestion::Problem> TurnQuestion::choose_context() {
         .tokens = limits.context_window - room,
         .tools_tokens = tokens_of(request_.tools),
         .known = limits.known,
-        .correct = [&all = parts_.limits, name = model_.name](std::int64_t plain) { return all.estimate(name, plain); },
+        .correct = [&all = parts_.limits, name = target.name](std::int64_t plain) { return all.estimate(name, plain); },
         .previous_from =
             asking_->header.context_window == limits.context_window ? asking_->header.context_from : std::string()};
     asking_->header.context_window = limits.context_window;
     if (limits.known) max_tokens_ = room;
 
-    if (before())
-        asking_->budget.tokens -= parts_.limits.estimate(model_.name, models::estimate_tokens(before_->content));
-    asking_->question = {.role = chat::Role::user, .content = request_.content};
+    if (!so_far.empty()) asking_->budget.tokens -= parts_.limits.estimate(target.name, models::estimate_tokens(so_far));
     ContextBuilder builder(system(), asking_->question, asking_->budget);
     std::size_t offered = 0;
     while (true) {
@@ -152,6 +165,7 @@ async::Task<TurnQuestion::Problem> TurnQuestion::choose_context() {
     auto context = builder.finish(asking_->header.message_count);
     if (!context) co_return context.error();
     context_ = std::move(*context);
+    context_for_ = &target;
     asking_->header.context_from = context_.from;
     co_return std::nullopt;
 }
@@ -162,15 +176,7 @@ const std::string& TurnQuestion::system() const {
 
 // -- asking ----------------------------------------------------------------------------------------------------------
 
-bool TurnQuestion::changes_after(models::FailureKind refusal) {
-    if (!asking_) return false;
-    if (refusal == models::FailureKind::rejected) return std::exchange(use_prefill_, false);
-    return refusal == models::FailureKind::context_too_long && !std::exchange(has_tried_less_, true) &&
-           choose_less_context();
-}
-
-bool TurnQuestion::choose_less_context() {
-    if (context_.messages.size() <= 1) return false;
+void TurnQuestion::choose_less_context() {
     ContextBudget less = asking_->budget;
     less.tokens = context_.estimated_tokens / 2;
     less.known = false;
@@ -181,36 +187,78 @@ bool TurnQuestion::choose_less_context() {
         builder.offer(message);
     }
     context_ = *builder.finish(asking_->header.message_count);
-    return true;
 }
 
 void TurnQuestion::forget() {
     context_.messages = {};
+    context_for_ = nullptr;
     asking_.reset();
     request_.content_memory.reset();
 }
 
-models::ModelRequest TurnQuestion::model_request() {
-    models::ModelRequest request{.model = model_.model,
+// Nobody else writes to the session meanwhile: what is stored is what was there, and this turn's own message.
+async::Task<TurnQuestion::Problem> TurnQuestion::recall() {
+    asking_ = std::make_unique<Asking>();
+    auto opened = co_await parts_.store.open(claim_.key, first_page_messages, first_page_bytes);
+    if (!opened) co_return opened.error();
+    const std::size_t own = taken_up_ ? 2 : 1;
+    std::vector<StoredMessage>& history = asking_->history;
+    if (*opened) {
+        asking_->header = std::move((*opened)->header);
+        history = std::move((*opened)->newest);
+        asking_->more_history = (*opened)->more;
+    }
+    if (history.size() < own && asking_->more_history) {
+        auto question = co_await parts_.store.older(claim_.key, history.back().timestamp, 1, 1);
+        if (!question) co_return question.error();
+        std::ranges::move(*question, std::back_inserter(history));
+    }
+    if (history.size() < own || history[own - 1].role != chat::Role::user)
+        co_return base::Error{.code = base::Errc::conflict,
+                              .message = "The session was deleted while this answer was being given."};
+    asking_->history_end = history.back().timestamp;
+    asking_->question = {.role = chat::Role::user, .content = blocks_of(history[own - 1])};
+    history.erase(history.begin(), history.begin() + static_cast<std::ptrdiff_t>(own));
+    asking_->header.message_count -= static_cast<std::int64_t>(own);
+    co_return std::nullopt;
+}
+
+async::Task<base::Result<models::ModelRequest>> TurnQuestion::request(const models::ModelRef& target,
+                                                                      const models::Step& step,
+                                                                      std::string_view so_far) {
+    if (!asking_)
+        if (auto problem = co_await recall()) co_return std::unexpected(std::move(*problem));
+    if (context_for_ != &target) {
+        if (auto problem = co_await choose_context(target, so_far)) co_return std::unexpected(std::move(*problem));
+    } else if (step.less_context) {
+        choose_less_context();
+    }
+    models::ModelRequest request{.model = target.model,
                                  .system = system(),
                                  .messages = context_.messages,
+                                 .stable_messages = context_.messages.size() - 1,
                                  .tools = request_.tools,
                                  .tool_choice = request_.tool_choice,
+                                 .cache_key = cache_key(claim_.key),
                                  .max_tokens = max_tokens_,
                                  .temperature = request_.temperature,
                                  .stop = request_.stop,
-                                 .stream = request_.stream || model_.always_stream};
-    if (before()) add_partial_answer(request);
-    ignored_ = model_.provider->ignored_parameters(request);
-    return request;
+                                 .stream = request_.stream || target.always_stream};
+    trimmed_.clear();
+    if (step.form != models::Form::whole) add_partial_answer(request, step.form, so_far);
+    ignored_ = target.provider->ignored_parameters(request);
+    co_return request;
 }
 
-void TurnQuestion::add_partial_answer(models::ModelRequest& request) const {
-    std::string partial = before_->content;
+void TurnQuestion::add_partial_answer(models::ModelRequest& request, models::Form form, std::string_view so_far) {
     // Anthropic refuses a beginning that ends with white space.
-    if (use_prefill_) partial.erase(partial.find_last_not_of(" \t\r\n") + 1);
-    request.messages.push_back({.role = chat::Role::assistant, .content = {chat::Text{std::move(partial)}}});
-    if (!use_prefill_)
+    if (form == models::Form::prefill) {
+        const std::size_t end = so_far.find_last_not_of(" \t\r\n") + 1;
+        trimmed_ = so_far.substr(end);
+        so_far = so_far.substr(0, end);
+    }
+    request.messages.push_back({.role = chat::Role::assistant, .content = {chat::Text{std::string(so_far)}}});
+    if (form == models::Form::instruction)
         request.messages.push_back(
             {.role = chat::Role::user, .content = {chat::Text{std::string(continue_instruction)}}});
 }

@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "tertulia/models/provider.h"
+#include "tertulia/models/attempt_policy.h"
+#include "tertulia/models/model_directory.h"
 #include "tertulia/sessions/context.h"
 #include "tertulia/sessions/session_service.h"
 #include "tertulia/sessions/turn_registry.h"
@@ -25,22 +26,28 @@ class TurnQuestion {
     TurnQuestion(const SessionService::Parts& parts, const SessionSettings& settings, const TurnClaim& claim,
                  TurnRequest request, std::optional<TakenUp> taken_up);
 
-    /// Reads the session, checks `parent`, takes the earlier answer up, and chooses model (waiting for one that still
-    /// loads) and history. A problem ends the turn before its start.
+    /// Reads the session, checks `parent`, takes the earlier answer up, and finds the models that may answer (waiting
+    /// for one that still loads). A problem ends the turn before its start.
     async::Task<Problem> prepare(base::Deadline deadline);
+    /// The models, the one that answered the session last first, while it is healthy.
+    models::ModelRoute take_route() { return std::move(route_); }
+    /// Chooses the history that `target` is shown, leaving room for `so_far`: what there is of the answer, which it is
+    /// to go on from. `target` must stay where it is.
+    async::Task<Problem> choose_context(const models::ModelRef& target, std::string_view so_far);
 
     /// What the store is told, with the message; the message is moved out. `first_number`: that of `turn.started`.
     TurnStart take_start(std::uint32_t first_number);
-    /// As it is asked now.
-    models::ModelRequest model_request();
-    /// May it be asked in another form after this refusal (without the beginning of the answer, or with less history)?
-    /// Then `model_request` gives that form. Nothing of it has been answered by then.
-    bool changes_after(models::FailureKind refusal);
-    /// It has been answered: what was of use for asking alone goes (an answer may take minutes).
+    /// As `target` is asked in this step. Reads the session again where it has been forgotten.
+    async::Task<base::Result<models::ModelRequest>> request(const models::ModelRef& target, const models::Step& step,
+                                                            std::string_view so_far);
+    /// Is there any history that could be left out?
+    bool can_ask_less() const { return context_.messages.size() > 1; }
+    /// The white space at the end of `so_far` that the latest request went without.
+    std::string_view trimmed() const { return trimmed_; }
+    /// It is being answered: what is of use for asking alone goes (an answer may take minutes).
     void forget();
 
     const TurnRequest& request() const { return request_; }
-    const models::ModelRef& model() const { return model_; }
     /// Its counts; its messages are gone after `forget`.
     const Context& context() const { return context_; }
     std::int64_t max_tokens() const { return max_tokens_; }
@@ -72,11 +79,11 @@ class TurnQuestion {
     async::Task<Problem> read_session();
     async::Task<Problem> check_parent();
     Problem take_up_answer();
-    Problem choose_model();
+    Problem choose_route();
     async::Task<Problem> wait_for_model(base::Deadline deadline);
-    async::Task<Problem> choose_context();
-    bool choose_less_context();
-    void add_partial_answer(models::ModelRequest& request) const;
+    async::Task<Problem> recall();
+    void choose_less_context();
+    void add_partial_answer(models::ModelRequest& request, models::Form form, std::string_view so_far);
     const std::string& system() const;
 
     const SessionService::Parts& parts_;
@@ -87,13 +94,13 @@ class TurnQuestion {
     std::unique_ptr<Asking> asking_ = std::make_unique<Asking>();
     std::unique_ptr<StoredMessage> before_;
     std::optional<std::vector<StoredMessage>> missed_;
-    models::ModelRef model_;
+    models::ModelRoute route_;
+    const models::ModelRef* context_for_ = nullptr;
     std::int64_t max_tokens_ = 0;
     Context context_;
     std::vector<std::string> ignored_;
     std::string message_place_;
-    bool use_prefill_ = false;
-    bool has_tried_less_ = false;
+    std::string trimmed_;
 };
 
 }  // namespace tertulia::sessions

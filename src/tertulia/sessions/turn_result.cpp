@@ -42,6 +42,7 @@ TurnResult stored_result(const TurnName& name, const StoredMessage& answer) {
                       .estimated_tokens = outcome.estimated_tokens,
                       .ignored = outcome.ignored,
                       .continues = outcome.continues,
+                      .attempts = outcome.attempts,
                       .error = outcome.error,
                       .missed = {}};
     if (result.state != TurnState::completed && !result.error) result.error = error_of(result.state);
@@ -50,6 +51,7 @@ TurnResult stored_result(const TurnName& name, const StoredMessage& answer) {
 
 std::int64_t memory_of(const TurnResult& result) {
     std::size_t bytes = sizeof(TurnResult) + result.message.size() + chat::byte_size(result.content);
+    for (const TurnAttempt& attempt : result.attempts) bytes += sizeof(TurnAttempt) + attempt.model.size();
     if (result.missed)
         for (const StoredMessage& message : *result.missed)
             bytes += sizeof(StoredMessage) + message.content.size() + chat::byte_size(message.blocks);

@@ -45,6 +45,7 @@ struct TurnResult {
     std::int64_t estimated_tokens = 0;
     std::vector<std::string> ignored;
     std::string continues;
+    std::vector<TurnAttempt> attempts;
     /// Why, where state is not `completed`.
     std::optional<base::Error> error;
     /// The messages that came after the request's `parent`, where the error is that there are any.

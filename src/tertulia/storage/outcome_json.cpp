@@ -39,6 +39,29 @@ void take(const json::object& from, std::string_view name, std::string& text) {
         if (const auto* value = member->if_string()) text.assign(value->data(), value->size());
 }
 
+// A list of objects; nothing where it is empty.
+template <class Item, class PutMembers>
+void put_list(std::string& out, std::string_view name, const std::vector<Item>& items, PutMembers put_members) {
+    if (items.empty()) return;
+    begin_member(out, name);
+    char before = '[';
+    for (const Item& item : items) {
+        out += std::exchange(before, ',');
+        out += '{';
+        put_members(item);
+        out += '}';
+    }
+    out += ']';
+}
+
+template <class TakeMembers>
+void take_list(const json::object& from, std::string_view name, TakeMembers take_members) {
+    const json::value* list = from.if_contains(name);
+    if (const json::array* items = list ? list->if_array() : nullptr)
+        for (const json::value& item : *items)
+            if (const json::object* members = item.if_object()) take_members(*members);
+}
+
 base::Errc code_of(std::string_view name) {
     for (int i = 0; i <= static_cast<int>(base::Errc::internal); ++i)
         if (const auto code = static_cast<base::Errc>(i); base::to_string(code) == name) return code;
@@ -107,6 +130,18 @@ std::string outcome_to_json(const sessions::TurnOutcome& outcome) {
         out += '}';
     }
     put(out, "continues", outcome.continues);
+    put_list(out, "attempts", outcome.attempts, [&out](const sessions::TurnAttempt& attempt) {
+        put(out, "model", attempt.model);
+        put(out, "outcome", attempt.outcome);
+        put(out, "ms", attempt.ms);
+        put(out, "tokens", attempt.tokens);
+    });
+    put_list(out, "reroutes", outcome.reroutes, [&out](const sessions::Rerouted& rerouted) {
+        put(out, "from", rerouted.from);
+        put(out, "to", rerouted.to);
+        put(out, "reason", rerouted.reason);
+        put(out, "kept_chars", rerouted.kept_chars);
+    });
     out += '}';
     return out;
 }
@@ -128,6 +163,20 @@ sessions::TurnOutcome outcome_from_json(std::string_view text) {
     const json::value* error = from->if_contains("error");
     if (const json::object* members = error ? error->if_object() : nullptr) outcome.error = read_error(*members);
     take(*from, "continues", outcome.continues);
+    take_list(*from, "attempts", [&outcome](const json::object& members) {
+        sessions::TurnAttempt& attempt = outcome.attempts.emplace_back();
+        take(members, "model", attempt.model);
+        take(members, "outcome", attempt.outcome);
+        take(members, "ms", attempt.ms);
+        take(members, "tokens", attempt.tokens);
+    });
+    take_list(*from, "reroutes", [&outcome](const json::object& members) {
+        sessions::Rerouted& rerouted = outcome.reroutes.emplace_back();
+        take(members, "from", rerouted.from);
+        take(members, "to", rerouted.to);
+        take(members, "reason", rerouted.reason);
+        take(members, "kept_chars", rerouted.kept_chars);
+    });
     return outcome;
 }
 

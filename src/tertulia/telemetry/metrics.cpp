@@ -75,6 +75,14 @@ struct Metrics::Impl {
                                                           .Name("tertulia_tokens_total")
                                                           .Help("Tokens by class, as reported or estimated")
                                                           .Register(registry);
+    prometheus::Family<prometheus::Counter>& attempts = prometheus::BuildCounter()
+                                                            .Name("tertulia_attempts_total")
+                                                            .Help("Calls of models by outcome")
+                                                            .Register(registry);
+    prometheus::Family<prometheus::Counter>& decisions = prometheus::BuildCounter()
+                                                             .Name("tertulia_decisions_total")
+                                                             .Help("Retries, reroutes in mid-stream, and hedges")
+                                                             .Register(registry);
     prometheus::Family<Histogram>& store_seconds = prometheus::BuildHistogram()
                                                        .Name("tertulia_store_seconds")
                                                        .Help("Time of a store operation, waiting included")
@@ -83,7 +91,7 @@ struct Metrics::Impl {
                                                                 .Name("tertulia_store_errors_total")
                                                                 .Help("Store operations that failed")
                                                                 .Register(registry);
-    Counters kept_requests, kept_turns, kept_tokens, kept_store_errors;
+    Counters kept_requests, kept_turns, kept_tokens, kept_attempts, kept_decisions, kept_store_errors;
     Histograms kept_request_seconds, kept_turn_seconds, kept_first_token, kept_store_seconds;
     std::mutex gauges_mutex;
     std::map<std::string, prometheus::Gauge*, std::less<>> gauges;
@@ -131,6 +139,20 @@ void Metrics::tokens(std::string_view provider, std::string_view token_class, st
         return impl_->tokens.Add({{"provider", std::string(provider)}, {"class", std::string(token_class)}});
     };
     impl_->kept_tokens.find({provider, token_class}, counter).Increment(static_cast<double>(count));
+}
+
+void Metrics::attempt(std::string_view provider, std::string_view outcome) {
+    const auto counter = [&]() -> auto& {
+        return impl_->attempts.Add({{"provider", std::string(provider)}, {"outcome", std::string(outcome)}});
+    };
+    impl_->kept_attempts.find({provider, outcome}, counter).Increment();
+}
+
+void Metrics::decision(std::string_view decision, std::string_view detail) {
+    const auto counter = [&]() -> auto& {
+        return impl_->decisions.Add({{"decision", std::string(decision)}, {"detail", std::string(detail)}});
+    };
+    impl_->kept_decisions.find({decision, detail}, counter).Increment();
 }
 
 void Metrics::store(std::string_view operation, double time, bool failed) {

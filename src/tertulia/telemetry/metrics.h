@@ -26,6 +26,11 @@ class Metrics {
     void first_token(std::string_view provider, double seconds);
     /// tertulia_tokens_total{provider,class}.
     void tokens(std::string_view provider, std::string_view token_class, std::int64_t count);
+    /// tertulia_attempts_total{provider,outcome}: every call of a model; outcome `ok`, `cancelled` or an error's code.
+    void attempt(std::string_view provider, std::string_view outcome);
+    /// What was decided: tertulia_decisions_total{decision,detail}: `retry` (detail: the provider), `reroute` (the code
+    /// of the failure in mid-stream), `hedge` (`started`, or `won` by the second).
+    void decision(std::string_view decision, std::string_view detail);
     /// tertulia_store_seconds{operation}, tertulia_store_errors_total{operation}.
     void store(std::string_view operation, double seconds, bool failed);
     /// A gauge read anew at each scrape ("tertulia_connections"); set by the owner of the figure.

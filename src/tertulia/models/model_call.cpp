@@ -1,0 +1,308 @@
+#include "tertulia/models/model_call.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace tertulia::models {
+namespace {
+
+using base::Deadline;
+using base::Milliseconds;
+
+std::vector<AttemptPolicy::Target> policy_targets(const ModelRoute& route) {
+    std::vector<AttemptPolicy::Target> targets;
+    targets.reserve(route.targets.size());
+    for (const ModelRef& target : route.targets)
+        targets.push_back({target.provider_name, target.provider->takes_prefill(target.model)});
+    return targets;
+}
+
+double unit_random(base::Random& random) {
+    std::array<unsigned char, 4> bytes{};
+    random.fill(bytes);
+    std::uint32_t number = 0;
+    for (const unsigned char byte : bytes) number = number << 8 | byte;
+    return static_cast<double>(number) / 4294967296.0;
+}
+
+bool has_content(const chat::AnswerEvents& steps) {
+    return steps.finish || std::ranges::any_of(steps.events(), [](const chat::AnswerEvents::Event& event) {
+               return event.kind != chat::AnswerEvents::Kind::restart;
+           });
+}
+
+bool speaks_against_provider(FailureKind kind) {
+    switch (kind) {
+        case FailureKind::overloaded:
+        case FailureKind::failed:
+        case FailureKind::unreachable:
+        case FailureKind::broken:
+        case FailureKind::timed_out:
+        case FailureKind::quota:
+            return true;
+        default:
+            return false;
+    }
+}
+
+Failure stopped() {
+    return {FailureKind::stopped, {.code = base::Errc::unavailable, .message = "stopped"}};
+}
+
+}  // namespace
+
+ModelCall::ModelCall(Parts parts, ModelRoute route, bool must_go_on, Asker& asker, std::stop_token stop)
+    : parts_(parts),
+      route_(std::move(route)),
+      asker_(asker),
+      stop_(std::move(stop)),
+      policy_(parts.resilience.retry, policy_targets(route_), must_go_on, parts.resilience.breakers,
+              parts.resilience.retries) {}
+
+base::Result<void> ModelCall::choose_first() {
+    parts_.resilience.retries.request_came();
+    if (policy_.first(now()).is_call()) return {};
+    const auto until = policy_.open_until(now()).value_or(now());
+    return std::unexpected(
+        base::Error{.code = base::Errc::upstream_unavailable,
+                    .message = "The provider has failed several times in a row; it is tried again in a moment.",
+                    .retry_after = std::max(std::chrono::ceil<Milliseconds>(until - now()), Milliseconds(1))});
+}
+
+async::Task<Attempt<chat::StopReason>> ModelCall::run(Deadline deadline) {
+    deadline_ = deadline;
+    do co_await attempt();
+    while (!lane_->outcome && !ours_ && goes_on() &&
+           (policy_.latest().wait == Milliseconds(0) || co_await pause(policy_.latest().wait)));
+    if (ours_) co_return std::unexpected(Failure{FailureKind::rejected, std::move(*ours_)});
+    if (lane_->outcome) co_return *lane_->steps.finish;
+    if (stop_.stop_requested()) co_return std::unexpected(stopped());
+    co_return std::unexpected(std::move(lane_->outcome.error()));
+}
+
+// One step of the policy, to its end.
+async::Task<void> ModelCall::attempt() {
+    if (hedge_delay())
+        co_await race();
+    else
+        co_await open();
+    if (ours_) co_return;  // nothing was asked
+    Lane& lane = *lane_;
+    if (lane.outcome && !co_await asker_.may_show()) lane.outcome = std::unexpected(stopped());
+    if (lane.outcome) content_came();
+    while (lane.outcome) {
+        if (asker_.needs_room(lane.steps) && !room_was_made(co_await asker_.make_room())) break;
+        if (!was_shown() || lane.steps.finish) break;
+        came(lane, co_await lane.stream->next(
+                       lane.steps, deadline_.earlier(Deadline(now() + lane.target->deadlines.between_tokens))));
+    }
+    end_record(lane);
+}
+
+async::Task<std::optional<ModelRequest>> ModelCall::prepare(Lane& lane, Step step) {
+    lane.target = &route_.targets[step.target];
+    auto request = co_await asker_.ask(*lane.target, step);
+    if (!request) {
+        ours_ = std::move(request.error());
+        co_return std::nullopt;
+    }
+    lane.record = attempts_.size();
+    lane.began = now();
+    attempts_.push_back({.target = step.target,
+                         .reported = std::nullopt,
+                         .prompt_estimate = asker_.prompt_tokens(),
+                         .given_estimate = {}});
+    co_return std::move(*request);
+}
+
+Deadline ModelCall::first_token_deadline(const Lane& lane) const {
+    return deadline_.earlier(Deadline(lane.began + lane.target->deadlines.first_token));
+}
+
+async::Task<void> ModelCall::open() {
+    lane_ = std::make_shared<Lane>();
+    if (const auto request = co_await prepare(*lane_, policy_.latest()))
+        co_await begin(*lane_, *request, stop_, first_token_deadline(*lane_));
+}
+
+async::Task<void> ModelCall::begin(Lane& lane, const ModelRequest& request, std::stop_token stop, Deadline deadline) {
+    if (opened(lane, co_await lane.target->provider->open(request, std::move(stop), deadline))) {
+        do came(lane, co_await lane.stream->next(lane.steps, deadline));
+        while (lane.outcome && !has_content(lane.steps));
+    }
+    lane.is_done = true;
+}
+
+bool ModelCall::opened(Lane& lane, Attempt<std::unique_ptr<AnswerStream>>&& stream) {
+    if (stream)
+        lane.stream = std::move(*stream);
+    else
+        lane.outcome = std::unexpected(std::move(stream.error()));
+    return lane.outcome.has_value();
+}
+
+void ModelCall::came(Lane& lane, Attempt<void>&& read) {
+    if (lane.steps.usage) lane.usage = lane.steps.usage;
+    if (!read) lane.outcome = std::move(read);
+}
+
+// -- two beside each other -------------------------------------------------------------------------------------------
+
+std::optional<Milliseconds> ModelCall::hedge_delay() const {
+    if (route_.hedge.kind == Hedge::Kind::off || !attempts_.empty() || route_.targets.size() < 2) return std::nullopt;
+    if (route_.hedge.kind == Hedge::Kind::fixed) return route_.hedge.delay;
+    return parts_.resilience.first_tokens.p95(target().name, asker_.prompt_tokens());
+}
+
+async::Task<void> ModelCall::begin_in_race(std::shared_ptr<Lane> lane, ModelRequest request, std::stop_token stop,
+                                           Deadline deadline) {
+    const std::stop_callback pass_on(stop, [&lane] { lane->stop.request_stop(); });
+    co_await begin(*lane, request, lane->stop.get_token(), deadline);
+    // The loser's connection is closed by its own task.
+    if (lane->stop.stop_requested()) lane->stream.reset();
+    lane->waiter->wake();
+}
+
+async::Task<void> ModelCall::race() {
+    const Milliseconds delay = *hedge_delay();
+    auto first = std::make_shared<Lane>();
+    lane_ = first;
+    auto request = co_await prepare(*first, policy_.latest());
+    if (!request) co_return;
+    first->waiter = async::Waiter::make(parts_.executor);
+    first->stop = std::stop_source();
+    parts_.tasks.spawn(begin_in_race(first, std::move(*request), stop_, first_token_deadline(*first)));
+    const Deadline start(first->began + delay);
+    for (bool waits = true; waits && !first->is_done;) {
+        co_await first->waiter->wait(start);
+        waits = !start.passed(std::chrono::steady_clock::now());
+    }
+    std::shared_ptr<Lane> second;
+    if (first->is_done || !co_await start_second(second)) {
+        while (!first->is_done) co_await first->waiter->wait(Deadline::never());
+        co_return;
+    }
+    // The first one with content wins; one that fails leaves the answer to the other.
+    const auto has_won = [](const Lane& lane) { return lane.is_done && lane.outcome; };
+    while (!has_won(*first) && !has_won(*second) && !(first->is_done && second->is_done))
+        co_await first->waiter->wait(Deadline::never());
+    if (has_won(*first))
+        settle_race(first, second);
+    else
+        settle_race(second, first);
+}
+
+async::Task<bool> ModelCall::start_second(std::shared_ptr<Lane>& lane) {
+    const std::size_t first = policy_.latest().target;
+    const Step step = policy_.hedge(now());
+    if (!step.is_call()) co_return false;
+    policy_.now_at(first);
+    lane = std::make_shared<Lane>();
+    auto request = co_await prepare(*lane, step);
+    if (!request) {
+        ours_.reset();  // for want of a budget, for example; the first one goes on
+        co_return false;
+    }
+    lane->waiter = lane_->waiter;
+    lane->stop = std::stop_source();
+    parts_.metrics.decision("hedge", "started");
+    parts_.tasks.spawn(begin_in_race(lane, std::move(*request), stop_, first_token_deadline(*lane)));
+    co_return true;
+}
+
+void ModelCall::settle_race(const std::shared_ptr<Lane>& winner, const std::shared_ptr<Lane>& loser) {
+    const std::size_t place = attempts_[winner->record].target;
+    if (loser->is_done && !loser->outcome) {
+        end_record(*loser);
+        policy_.now_at(std::max(place, attempts_[loser->record].target));
+    } else {
+        loser->stop.request_stop();                 // its own task closes the connection,
+        if (loser->is_done) loser->stream.reset();  // or has ended already
+        AttemptRecord& record = attempts_[loser->record];
+        record.lost_race = true;
+        record.time = std::chrono::duration_cast<Milliseconds>(now() - loser->began);
+        record.reported = loser->usage;
+        // Without the slow ones the usual time would sink from window to window, and ever more calls be hedged.
+        if (record.target == 0)
+            parts_.resilience.first_tokens.add(loser->target->name, record.prompt_estimate, record.time);
+        parts_.metrics.attempt(loser->target->provider_name, record.outcome());
+    }
+    if (winner->outcome) policy_.now_at(place);
+    lane_ = winner;
+    if (attempts_[lane_->record].target != 0) parts_.metrics.decision("hedge", "won");
+}
+
+// -- content and ends ------------------------------------------------------------------------------------------------
+
+void ModelCall::content_came() {
+    AttemptRecord& record = attempts_[lane_->record];
+    record.had_content = true;
+    const auto after = std::chrono::duration_cast<Milliseconds>(now() - lane_->began);
+    parts_.resilience.breakers.answered(lane_->target->provider_name);
+    parts_.resilience.first_tokens.add(lane_->target->name, record.prompt_estimate, after);
+    asker_.answering(*lane_->target, after);
+    if (shown_by_ && *shown_by_ != record.target) {
+        asker_.rerouted({.from = &route_.targets[*shown_by_],
+                         .to = &route_.targets[record.target],
+                         .reason = shown_until_,
+                         .restarts = policy_.latest().restarts});
+        parts_.metrics.decision("reroute", base::to_string(shown_until_));
+    }
+    shown_by_ = record.target;
+}
+
+bool ModelCall::room_was_made(base::Result<void>&& room) {
+    if (!room) ours_ = std::move(room.error());
+    return room.has_value();
+}
+
+bool ModelCall::was_shown() {
+    if (auto shown = asker_.show(lane_->steps); !shown) ours_ = std::move(shown.error());
+    return !ours_;
+}
+
+void ModelCall::end_record(Lane& lane) {
+    AttemptRecord& record = attempts_[lane.record];
+    record.time = std::chrono::duration_cast<Milliseconds>(now() - lane.began);
+    record.reported = lane.usage;
+    if (lane.outcome && !ours_) {
+        record.end = AttemptRecord::End::ok;
+        parts_.resilience.breakers.succeeded(lane.target->provider_name);
+    } else if (!lane.outcome && lane.outcome.error().kind != FailureKind::stopped) {
+        record.end = AttemptRecord::End::failed;
+        record.code = lane.outcome.error().error.code;
+        if (speaks_against_provider(lane.outcome.error().kind))
+            parts_.resilience.breakers.failed(lane.target->provider_name, now());
+    }
+    const chat::Usage given = asker_.take_given();
+    if (record.had_content) record.given_estimate = given;
+    parts_.metrics.attempt(lane.target->provider_name, record.outcome());
+    lane.stream.reset();
+}
+
+bool ModelCall::goes_on() {
+    const Failure& failure = lane_->outcome.error();
+    const AttemptRecord& record = attempts_[lane_->record];
+    if (stop_.stop_requested() || deadline_.passed(now())) return false;
+    if (record.had_content) shown_until_ = failure.error.code;
+    const Step before = policy_.latest();
+    const Step step =
+        policy_.next(failure, record.had_content, asker_.so_far(), now(), unit_random(parts_.random), deadline_);
+    if (!step.is_call()) return false;
+    if (step.less_context && !before.less_context && !asker_.can_ask_less()) return false;
+    if (step.target == before.target) parts_.metrics.decision("retry", lane_->target->provider_name);
+    return true;
+}
+
+// False: the turn was stopped meanwhile.
+async::Task<bool> ModelCall::pause(Milliseconds time) {
+    const auto waiter = async::Waiter::make(parts_.executor);
+    const std::stop_callback wake(stop_, [&waiter] { waiter->wake(); });
+    co_await waiter->wait(Deadline::after(time));
+    co_return !stop_.stop_requested();
+}
+
+}  // namespace tertulia::models
