@@ -19,9 +19,14 @@ dev_test() {
     if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then
         say "No Chromium (packages chromium and chromium-driver): the tests of the page in a browser are left out."
     fi
-    # A part was asked for: only ctest. Its closing line stays the last.
+    # A part was asked for: only ctest. Its closing line stays the last, but for the scorecard.
     (($# > 0)) || run_fuzzers "$fuzz_seconds" || status=1
+    rm -f build/dev/scorecard.md
     ctest --preset dev --output-on-failure -j2 "$@" || status=$?
+    if [[ -s build/dev/scorecard.md ]]; then
+        printf '\nProviders that fail (docs/reliability.md):\n\n'
+        cat build/dev/scorecard.md
+    fi
     return "$status"
 }
 
