@@ -2,6 +2,7 @@
 
 import unittest
 
+from answers import CUT, Answer, Thinking, Tool
 from crash_case import wait_saved
 from failures_case import ALL_WIRES, ANSWER, FailuresCase, Turn, wait_for
 from faulty_provider import TOKENS, whole_text
@@ -127,6 +128,52 @@ class FailoverTest(FailuresCase):
         turn = Turn.asked(self.server, "And then?", True, "after", model="anthropic-to-openai")
         shown = self.calls(self.targets["anthropic-to-openai"][0])[-1].messages
         self.assertEqual(shown, [("user", "Tell me."), ("assistant", ANSWER), ("user", "And then?")])
+
+
+class BlocksTest(FailuresCase):
+    """Partial answers that hold more than text."""
+
+    tools = [{"name": "look", "description": "Looks it up.", "input_schema": {"type": "object", "properties": {}}}]
+
+    @classmethod
+    def setUpRoutes(cls):
+        cls.targets = {wire: cls.route(wire + "-blocks", (wire, "one"), (wire, "two")) for wire in ALL_WIRES}
+
+    def ask(self, wire, first, second):
+        for target, answer in zip(self.targets[wire], (first, second)):
+            self.upstream.script(target.partition("/")[2], answer)
+        turn = Turn.asked(self.server, "x", True, model=wire + "-blocks", tools=self.tools)
+        self.assertEqual(turn.status, 200, turn.body)
+        self.assertEqual(len(turn.named("turn.rerouted")), 1)
+        return turn
+
+    def test_a_call_that_was_cut_is_void(self):
+        for wire in ALL_WIRES:
+            for said in ((), ("Let me look.",)):
+                with self.subTest(wire, said=said):
+                    cut = Answer(*said, Tool("look", ('{"n":', "1")), CUT)
+                    turn = self.ask(wire, cut, Answer("Once more.", Tool("look", ('{"n": 2}',), id="call_2")))
+                    self.assertEqual(turn.named("text.replaced"), [{"text": ""}])
+                    self.assertEqual((turn.text, turn.body["message"]), ("Once more.",) * 2)
+                    calls = [b for b in turn.body["content"] if b["type"] == "tool_use"]
+                    self.assertEqual([(c["id"], c["name"], c["input"]) for c in calls], [("call_2", "look", {"n": 2})])
+                    self.assertEqual(turn.body["stop_reason"], "tool_use")
+
+    def test_text_after_thoughts_is_gone_on_from(self):
+        for wire in ALL_WIRES:
+            with self.subTest(wire):
+                turn = self.ask(wire, Answer(Thinking("Hm."), "It is", CUT), Answer(" a tertulia."))
+                self.assertEqual((turn.text, turn.body["message"]), ("It is a tertulia.",) * 2)
+                self.assertEqual(turn.named("text.replaced"), [])
+                shown = self.calls(self.targets[wire][1])[-1].messages
+                self.assertEqual(shown[:2], [("user", "x"), ("assistant", "It is")])
+
+    def test_thoughts_alone_are_no_beginning_of_an_answer(self):
+        for wire in ALL_WIRES:
+            with self.subTest(wire):
+                turn = self.ask(wire, Answer(Thinking("Hm."), CUT), Answer("It is."))
+                self.assertEqual((turn.text, turn.body["message"]), ("It is.",) * 2)
+                self.assertEqual(self.calls(self.targets[wire][1])[-1].messages, [("user", "x")])
 
 
 class CrashTest(FailuresCase):
