@@ -27,8 +27,9 @@ class FakeProvider final : public models::Provider {
         std::optional<models::Failure> failure = {};
         /// Fail in `open`.
         std::optional<models::Failure> refusal = {};
-        /// Before the first read, wait until the test wakes this or the turn is stopped.
+        /// Before one of the reads, the first, wait until the test wakes this or the turn is stopped.
         std::shared_ptr<async::Waiter> gate = {};
+        std::size_t gate_at = 0;
         /// Throw in `open`: a bug.
         bool throws = false;
     };
@@ -48,8 +49,9 @@ class FakeProvider final : public models::Provider {
 
     /// Takes the beginning of an answer.
     bool prefill = false;
+    std::string_view maker = "fake";
 
-    std::string_view kind() const override { return "fake"; }
+    std::string_view kind() const override { return maker; }
     bool takes_prefill(std::string_view) const override { return prefill; }
     std::vector<std::string> ignored_parameters(const models::ModelRequest& request) const override {
         return request.temperature ? std::vector<std::string>{"temperature"} : std::vector<std::string>{};
@@ -78,7 +80,7 @@ class FakeProvider final : public models::Provider {
 
         async::Task<models::Attempt<void>> next(chat::AnswerEvents& into, base::Deadline deadline) override {
             into.clear();
-            if (answer_.gate) {
+            if (answer_.gate && read_ == answer_.gate_at) {
                 const std::stop_callback wake(stop_, [gate = answer_.gate] { gate->wake(); });
                 co_await answer_.gate->wait(deadline);
                 answer_.gate.reset();

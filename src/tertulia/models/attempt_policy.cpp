@@ -22,6 +22,7 @@ Step AttemptPolicy::call(std::size_t target, SoFar so_far, base::Milliseconds wa
     else if (goes_on && (must_go_on_ || !state.refuses_instruction))
         step.form = Form::instruction;
     step.restarts = so_far != SoFar::nothing && step.form == Form::whole;
+    state.form = step.form;
     return latest_ = step;
 }
 

@@ -86,7 +86,10 @@ class AttemptPolicy {
     Step next(const Failure& failure, bool had_content, SoFar so_far, base::SteadyTime now, double random,
               base::Deadline until = {});
     /// The hedge or the first call won: what comes next comes after that one.
-    void now_at(std::size_t target) { latest_.target = target; }
+    void now_at(std::size_t target) {
+        latest_.target = target;
+        latest_.form = targets_[target].form;
+    }
 
     const Step& latest() const { return latest_; }
     /// When the first of the breakers lets a probe through.
@@ -96,6 +99,7 @@ class AttemptPolicy {
     struct State {
         Target target;
         std::int64_t calls = 0;
+        Form form = Form::whole;  // of the latest call
         bool refuses_prefill = false;
         bool refuses_instruction = false;
     };

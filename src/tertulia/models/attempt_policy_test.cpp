@@ -181,5 +181,15 @@ TEST_F(AttemptPolicyTest, AHedgeIsTheNextTargetAndTheAnswerGoesOnAfterTheWinner)
     EXPECT_EQ(next(three, Kind::broken, SoFar::text).target, 1u);
 }
 
+TEST_F(AttemptPolicyTest, AfterAHedgeTheWinnersOwnFormCounts) {
+    AttemptPolicy three = policy(true);
+    EXPECT_EQ(three.first(now).form, Form::instruction);
+    EXPECT_EQ(three.hedge(now).form, Form::prefill);
+    three.now_at(0);
+    EXPECT_FALSE(three.next(failure(Kind::rejected), false, SoFar::text, now, 0.5).is_call());
+    three.now_at(1);
+    EXPECT_EQ(three.next(failure(Kind::rejected), false, SoFar::text, now, 0.5).form, Form::instruction);
+}
+
 }  // namespace
 }  // namespace tertulia::models

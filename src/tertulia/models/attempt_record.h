@@ -19,6 +19,8 @@ struct AttemptRecord {
     /// Its place among the route's targets.
     std::size_t target = 0;
     End end = End::cancelled;
+    /// It ends in no other way any more.
+    bool is_over = false;
     /// Of a failure.
     base::Errc code = base::Errc::internal;
     /// It lost the race against another one, and nothing of it was shown.

@@ -48,6 +48,10 @@ bool speaks_against_provider(FailureKind kind) {
     }
 }
 
+bool is_of_the_request(FailureKind kind) {
+    return kind == FailureKind::rejected || kind == FailureKind::context_too_long;
+}
+
 Failure stopped() {
     return {FailureKind::stopped, {.code = base::Errc::unavailable, .message = "stopped"}};
 }
@@ -91,6 +95,7 @@ async::Task<void> ModelCall::attempt() {
         co_await open();
     if (ours_) co_return;  // nothing was asked
     Lane& lane = *lane_;
+    if (lane.bug) std::rethrow_exception(lane.bug);
     if (lane.outcome && !co_await asker_.may_show()) lane.outcome = std::unexpected(stopped());
     if (lane.outcome) content_came();
     while (lane.outcome) {
@@ -109,13 +114,14 @@ async::Task<std::optional<ModelRequest>> ModelCall::prepare(Lane& lane, Step ste
         ours_ = std::move(request.error());
         co_return std::nullopt;
     }
+    co_return std::move(*request);
+}
+
+void ModelCall::add_record(Lane& lane, std::size_t target) {
     lane.record = attempts_.size();
     lane.began = now();
-    attempts_.push_back({.target = step.target,
-                         .reported = std::nullopt,
-                         .prompt_estimate = asker_.prompt_tokens(),
-                         .given_estimate = {}});
-    co_return std::move(*request);
+    attempts_.push_back(
+        {.target = target, .reported = std::nullopt, .prompt_estimate = asker_.prompt_tokens(), .given_estimate = {}});
 }
 
 Deadline ModelCall::first_token_deadline(const Lane& lane) const {
@@ -124,8 +130,10 @@ Deadline ModelCall::first_token_deadline(const Lane& lane) const {
 
 async::Task<void> ModelCall::open() {
     lane_ = std::make_shared<Lane>();
-    if (const auto request = co_await prepare(*lane_, policy_.latest()))
-        co_await begin(*lane_, *request, stop_, first_token_deadline(*lane_));
+    const auto request = co_await prepare(*lane_, policy_.latest());
+    if (!request) co_return;
+    add_record(*lane_, policy_.latest().target);
+    co_await begin(*lane_, *request, stop_, first_token_deadline(*lane_));
 }
 
 async::Task<void> ModelCall::begin(Lane& lane, const ModelRequest& request, std::stop_token stop, Deadline deadline) {
@@ -157,13 +165,26 @@ std::optional<Milliseconds> ModelCall::hedge_delay() const {
     return parts_.resilience.first_tokens.p95(target().name, asker_.prompt_tokens());
 }
 
-async::Task<void> ModelCall::begin_in_race(std::shared_ptr<Lane> lane, ModelRequest request, std::stop_token stop,
-                                           Deadline deadline) {
-    const std::stop_callback pass_on(stop, [&lane] { lane->stop.request_stop(); });
-    co_await begin(*lane, request, lane->stop.get_token(), deadline);
+async::Task<void> ModelCall::begin_in_race(std::shared_ptr<Lane> lane, ModelRequest request, Deadline deadline) {
+    try {
+        co_await begin(*lane, request, lane->stop.get_token(), deadline);
+    } catch (...) {  // whoever waits for it must know
+        lane->bug = std::current_exception();
+        lane->outcome = std::unexpected(Failure{FailureKind::failed, {.code = base::Errc::internal, .message = "bug"}});
+        lane->is_done = true;
+    }
     // The loser's connection is closed by its own task.
     if (lane->stop.stop_requested()) lane->stream.reset();
     lane->waiter->wake();
+}
+
+// It ends with the turn, or when it has lost.
+void ModelCall::join_race(const std::shared_ptr<Lane>& lane, std::shared_ptr<async::Waiter> waiter,
+                          ModelRequest request) {
+    lane->waiter = std::move(waiter);
+    lane->stop = std::stop_source();
+    lane->stops_with_all.emplace(stop_, StopLane{lane->stop});
+    parts_.tasks.spawn(begin_in_race(lane, std::move(request), first_token_deadline(*lane)));
 }
 
 async::Task<void> ModelCall::race() {
@@ -172,9 +193,8 @@ async::Task<void> ModelCall::race() {
     lane_ = first;
     auto request = co_await prepare(*first, policy_.latest());
     if (!request) co_return;
-    first->waiter = async::Waiter::make(parts_.executor);
-    first->stop = std::stop_source();
-    parts_.tasks.spawn(begin_in_race(first, std::move(*request), stop_, first_token_deadline(*first)));
+    add_record(*first, policy_.latest().target);
+    join_race(first, async::Waiter::make(parts_.executor), std::move(*request));
     const Deadline start(first->began + delay);
     for (bool waits = true; waits && !first->is_done;) {
         co_await first->waiter->wait(start);
@@ -206,10 +226,10 @@ async::Task<bool> ModelCall::start_second(std::shared_ptr<Lane>& lane) {
         ours_.reset();  // for want of a budget, for example; the first one goes on
         co_return false;
     }
-    lane->waiter = lane_->waiter;
-    lane->stop = std::stop_source();
+    if (lane_->is_done) co_return false;  // it was not needed
+    add_record(*lane, step.target);
     parts_.metrics.decision("hedge", "started");
-    parts_.tasks.spawn(begin_in_race(lane, std::move(*request), stop_, first_token_deadline(*lane)));
+    join_race(lane, lane_->waiter, std::move(*request));
     co_return true;
 }
 
@@ -223,6 +243,7 @@ void ModelCall::settle_race(const std::shared_ptr<Lane>& winner, const std::shar
         if (loser->is_done) loser->stream.reset();  // or has ended already
         AttemptRecord& record = attempts_[loser->record];
         record.lost_race = true;
+        record.is_over = true;
         record.time = std::chrono::duration_cast<Milliseconds>(now() - loser->began);
         record.reported = loser->usage;
         // Without the slow ones the usual time would sink from window to window, and ever more calls be hedged.
@@ -230,9 +251,10 @@ void ModelCall::settle_race(const std::shared_ptr<Lane>& winner, const std::shar
             parts_.resilience.first_tokens.add(loser->target->name, record.prompt_estimate, record.time);
         parts_.metrics.attempt(loser->target->provider_name, record.outcome());
     }
-    if (winner->outcome) policy_.now_at(place);
     lane_ = winner;
-    if (attempts_[lane_->record].target != 0) parts_.metrics.decision("hedge", "won");
+    if (!winner->outcome) return;
+    policy_.now_at(place);
+    if (place != 0) parts_.metrics.decision("hedge", "won");
 }
 
 // -- content and ends ------------------------------------------------------------------------------------------------
@@ -266,6 +288,7 @@ bool ModelCall::was_shown() {
 
 void ModelCall::end_record(Lane& lane) {
     AttemptRecord& record = attempts_[lane.record];
+    record.is_over = true;
     record.time = std::chrono::duration_cast<Milliseconds>(now() - lane.began);
     record.reported = lane.usage;
     if (lane.outcome && !ours_) {
@@ -276,6 +299,8 @@ void ModelCall::end_record(Lane& lane) {
         record.code = lane.outcome.error().error.code;
         if (speaks_against_provider(lane.outcome.error().kind))
             parts_.resilience.breakers.failed(lane.target->provider_name, now());
+        else if (is_of_the_request(lane.outcome.error().kind))
+            parts_.resilience.breakers.succeeded(lane.target->provider_name);
     }
     const chat::Usage given = asker_.take_given();
     if (record.had_content) record.given_estimate = given;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -90,13 +91,19 @@ class ModelCall {
     const std::vector<AttemptRecord>& attempts() const { return attempts_; }
 
   private:
+    struct StopLane {
+        std::stop_source lane;
+        void operator()() { lane.request_stop(); }
+    };
     // A call up to its first content. A race's is shared with the task that makes it.
     struct Lane {
         const ModelRef* target = nullptr;
         std::size_t record = 0;
         base::SteadyTime began;
-        std::stop_source stop{std::nostopstate};  // of a race
-        std::shared_ptr<async::Waiter> waiter;    // of a race
+        std::stop_source stop{std::nostopstate};                     // of a race
+        std::optional<std::stop_callback<StopLane>> stops_with_all;  // of a race, also after it
+        std::shared_ptr<async::Waiter> waiter;                       // of a race
+        std::exception_ptr bug;                                      // in a race
         std::unique_ptr<AnswerStream> stream;
         chat::AnswerEvents steps;
         std::optional<chat::Usage> usage;
@@ -106,10 +113,11 @@ class ModelCall {
 
     async::Task<void> attempt();
     async::Task<std::optional<ModelRequest>> prepare(Lane& lane, Step step);
+    void add_record(Lane& lane, std::size_t target);
     static async::Task<void> begin(Lane& lane, const ModelRequest& request, std::stop_token stop,
                                    base::Deadline deadline);
-    static async::Task<void> begin_in_race(std::shared_ptr<Lane> lane, ModelRequest request, std::stop_token stop,
-                                           base::Deadline deadline);
+    static async::Task<void> begin_in_race(std::shared_ptr<Lane> lane, ModelRequest request, base::Deadline deadline);
+    void join_race(const std::shared_ptr<Lane>& lane, std::shared_ptr<async::Waiter> waiter, ModelRequest request);
     [[gnu::noinline]] static bool opened(Lane& lane, Attempt<std::unique_ptr<AnswerStream>>&& stream);
     [[gnu::noinline]] static void came(Lane& lane, Attempt<void>&& read);
     async::Task<void> open();

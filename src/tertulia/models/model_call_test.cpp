@@ -22,6 +22,7 @@ class KeepingAsker final : public Asker {
   public:
     bool can_ask_less() const override { return true; }
     async::Task<base::Result<ModelRequest>> ask(const ModelRef& target, const Step& step) override {
+        if (on_ask && !asked.empty()) co_await on_ask();
         if (refuses_at && *refuses_at == asked.size()) co_return base::fail(base::Errc::budget_exceeded, "too dear");
         asked.push_back(step.form);
         co_return ModelRequest{.model = target.model, .messages = {{}}};
@@ -31,6 +32,7 @@ class KeepingAsker final : public Asker {
     bool needs_room(const chat::AnswerEvents&) const override { return false; }
     async::Task<base::Result<void>> make_room() override { co_return base::Result<void>(); }
     base::Result<void> show(const chat::AnswerEvents& steps) override {
+        if (on_show) on_show();
         for (const auto& event : steps.events()) {
             text += steps.bytes(event.text);
             given.output += 1;
@@ -56,6 +58,9 @@ class KeepingAsker final : public Asker {
     bool shows = true;
     bool calls_tools = false;
     std::optional<std::size_t> refuses_at;
+    std::function<void()> on_show;
+    /// Before the answers to all questions but the first.
+    std::function<async::Task<void>()> on_ask;
 };
 
 class ModelCallTest : public testing::Test {
@@ -78,9 +83,8 @@ class ModelCallTest : public testing::Test {
     // Runs a call of the targets a, b and c, and says how it ended.
     std::string run(Hedge hedge = {}) {
         resilience.emplace(models::Resilience::Settings{.retry = settings, .retry_share = 1.0});
-        if (breakers_are_open)
-            for (const char* name : {"a", "b", "c"})
-                for (int i = 0; i < 5; ++i) resilience->breakers.failed(name, base::system_clock().steady());
+        for (const char* name : {"a", "b", "c"})
+            for (int i = 0; i < failed_before; ++i) resilience->breakers.failed(name, base::system_clock().steady());
         EXPECT_TRUE(directory.add_route("r", {"a/m", "b/m", "c/m"}, hedge));
         call.emplace(ModelCall::Parts{.resilience = *resilience,
                                       .tasks = worker.tasks(),
@@ -98,8 +102,12 @@ class ModelCallTest : public testing::Test {
             end = base::to_string(chosen.error().code);
             co_return;
         }
-        const auto reason = co_await call.run(base::Deadline::after(std::chrono::seconds(30)));
-        end = reason ? std::string(chat::to_string(*reason)) : std::string(base::to_string(reason.error().error.code));
+        try {
+            const auto reason = co_await call.run(base::Deadline::after(std::chrono::seconds(30)));
+            end = reason ? chat::to_string(*reason) : base::to_string(reason.error().error.code);
+        } catch (const std::runtime_error& bug) {
+            end = bug.what();
+        }
     }
     std::vector<std::string> outcomes() const {
         std::vector<std::string> all;
@@ -114,7 +122,7 @@ class ModelCallTest : public testing::Test {
 
     async::Worker worker{[](const std::string& what) { ADD_FAILURE() << what; }};
     std::optional<Resilience> resilience;
-    bool breakers_are_open = false;
+    int failed_before = 0;  // calls of each target in a row
     RetrySettings settings{.attempts = 3, .base = base::Milliseconds(1), .max = base::Milliseconds(2)};
     telemetry::Metrics metrics;
     ModelDirectory directory;
@@ -208,7 +216,7 @@ TEST_F(ModelCallTest, AStopEndsAWaitForTheNextTry) {
 }
 
 TEST_F(ModelCallTest, OpenBreakersAreToldAtOnce) {
-    breakers_are_open = true;
+    failed_before = 5;
     EXPECT_EQ(run(), "upstream_unavailable");
     EXPECT_TRUE(asker.asked.empty());
 }
@@ -255,6 +263,69 @@ TEST_F(ModelCallTest, WhenBothFailTheNextTargetsTurnComes) {
     EXPECT_EQ(run(at_once), "end_turn");
     EXPECT_EQ(asker.text, "hello");
     EXPECT_EQ(call->target().name, "c/m");
+}
+
+TEST_F(ModelCallTest, AStopEndsTheWinnerOfARaceInMidStream) {
+    for (const bool second_wins : {false, true}) {
+        SCOPED_TRACE(second_wins);
+        stop = {};
+        const auto never = async::Waiter::make(worker.executor());
+        const auto gate = async::Waiter::make(worker.executor());
+        const Answer silent{.gate = never};
+        // Its second read waits for a stop.
+        const Answer half{.reads = {FakeProvider::text("half")}, .gate = gate, .gate_at = 1};
+        providers[0]->script = {second_wins ? silent : half};
+        providers[1]->script = {half};
+        asker.on_show = [this] { stop.request_stop(); };
+        EXPECT_EQ(run(at_once), "unavailable");
+        EXPECT_EQ(outcomes().back().substr(1), ":cancelled");
+        EXPECT_TRUE(call->attempts().back().had_content);
+    }
+}
+
+TEST_F(ModelCallTest, AStopDuringARaceEndsBoth) {
+    const auto never = async::Waiter::make(worker.executor());
+    for (const int i : {0, 1}) providers[static_cast<std::size_t>(i)]->script = {{.gate = never}};
+    providers[1]->on_open = [this] { stop.request_stop(); };
+    EXPECT_EQ(run(at_once), "unavailable");
+    EXPECT_THAT(outcomes(), ElementsAre("a:cancelled", "b:cancelled"));
+    for (const AttemptRecord& record : call->attempts()) EXPECT_FALSE(record.is_billed());
+    EXPECT_THAT(metrics.render(), testing::Not(testing::HasSubstr("won")));
+}
+
+TEST_F(ModelCallTest, ABugInARaceIsOneOfTheCalls) {
+    const auto gate = async::Waiter::make(worker.executor());
+    providers[0]->script = {{.throws = true}};
+    EXPECT_EQ(run(at_once), "a bug of the provider");
+    // Where the other one answers, it is as good as a failure.
+    providers[1]->on_open = [gate] { gate->wake(); };
+    providers[0]->script = {{.reads = {FakeProvider::text("hello", chat::StopReason::end_turn)}, .gate = gate}};
+    providers[1]->script = {{.throws = true}};
+    EXPECT_EQ(run(at_once), "end_turn");
+    EXPECT_THAT(outcomes(), ElementsAre("a:ok", "b:internal"));
+}
+
+TEST_F(ModelCallTest, ContentThatComesWhileTheSecondCallIsPreparedMakesItNeedless) {
+    const auto gate = async::Waiter::make(worker.executor());
+    providers[0]->script = {{.reads = {FakeProvider::text("hello", chat::StopReason::end_turn)}, .gate = gate}};
+    asker.on_ask = [this, gate]() -> async::Task<void> {
+        gate->wake();
+        // As long as the store takes; the first call goes on meanwhile.
+        co_await async::Waiter::make(worker.executor())->wait(base::Deadline::after(base::Milliseconds(20)));
+    };
+    EXPECT_EQ(run(at_once), "end_turn");
+    EXPECT_TRUE(providers[1]->requests.empty());
+    EXPECT_THAT(outcomes(), ElementsAre("a:ok"));
+}
+
+TEST_F(ModelCallTest, ARefusalOfTheRequestSaysNothingAgainstTheProvider) {
+    failed_before = 4;
+    for (const FailureKind kind : {FailureKind::rejected, FailureKind::context_too_long}) {
+        providers[0]->script = {refusal(kind)};
+        run();
+        resilience->breakers.failed("a", base::system_clock().steady());
+        EXPECT_TRUE(resilience->breakers.is_closed("a"));
+    }
 }
 
 TEST_F(ModelCallTest, WithoutEnoughTimesP95StartsNothing) {
