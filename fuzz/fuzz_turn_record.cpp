@@ -114,7 +114,7 @@ void read_turn(Input input, const StoredMessage* before) {
     if (before) add(EventKind::text_replaced, before_text);
     bool has_text = false;
     while (!input.rest.empty()) {
-        const std::size_t what = input.number(12);
+        const std::size_t what = input.number(15);
         const std::string_view text = input.text(input.number(6));
         if (what < 4) {
             add(EventKind::text, text);
@@ -131,6 +131,13 @@ void read_turn(Input input, const StoredMessage* before) {
             add(EventKind::signature, text);
         } else if (what == 10 && !has_text) {
             add(EventKind::restart, {});
+        } else if (what == 11) {
+            add(EventKind::maker, text);
+        } else if (what == 12 || what == 13) {
+            add(EventKind::rerouted, Rerouted{"p/m", "q/n", "timed_out", std::ssize(text)}.to_text());
+            has_text = false;
+            if (what == 12 || before) continue;
+            add(EventKind::text_replaced, {});
         } else {
             flush();
         }

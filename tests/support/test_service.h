@@ -21,8 +21,11 @@ inline base::Deadline soon() {
 /// Its parts are a test's to look at and to script; the destructor waits for all turns.
 struct TestService {
     explicit TestService(sessions::SessionSettings settings = {.default_model = "fake/m"},
-                         sessions::TurnLogs::Settings log_settings = {})
+                         sessions::TurnLogs::Settings log_settings = {}, std::vector<billing::BudgetRule> rules = {},
+                         models::RetrySettings retry = {.attempts = 1})
         : logs(log_settings, base::system_clock()),
+          resilience({.retry = retry, .retry_share = 1, .breaker = {.failures = 0}}),
+          budgets(std::move(rules)),
           service({.store = store,
                    .registry = registry,
                    .logs = logs,
@@ -62,11 +65,11 @@ struct TestService {
     sessions::IdempotencyKeys keys;
     models::ModelDirectory models;
     models::ModelLimits limits;
-    models::Resilience resilience{{.retry = {.attempts = 1}, .breaker = {.failures = 0}}};
+    models::Resilience resilience;
     telemetry::Log log{telemetry::Level::off, telemetry::Log::Form::json};
     telemetry::Metrics metrics;
     billing::Prices prices{base::system_clock()};
-    billing::Budgets budgets{std::vector<billing::BudgetRule>()};
+    billing::Budgets budgets;
     sessions::Spending spending{prices, budgets, store, base::system_clock()};
     sessions::Checkpoints checkpoints{{.store = store, .clock = base::system_clock(), .log = log, .metrics = metrics},
                                       {.interval = base::Milliseconds(0)}};

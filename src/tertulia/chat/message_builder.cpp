@@ -48,10 +48,20 @@ void MessageBuilder::add(AnswerEvents::Kind kind, std::uint32_t block, std::stri
             begin(block, Native{.json = std::string(text), .maker = std::string(maker_)});
             break;
         case Kind::restart:
-            numbers_.clear();
-            answer_ = {};
+            numbers_.resize(kept_blocks_);
+            answer_.blocks.erase(answer_.blocks.begin() + static_cast<std::ptrdiff_t>(kept_blocks_),
+                                 answer_.blocks.end());
+            answer_.refused = has_refused_;
+            answer_.calls_tools = has_called_tools_;
             break;
     }
+}
+
+void MessageBuilder::begin_new_blocks() {
+    numbers_.assign(numbers_.size(), no_number);
+    kept_blocks_ = numbers_.size();
+    has_refused_ = answer_.refused;
+    has_called_tools_ = answer_.calls_tools;
 }
 
 Answer MessageBuilder::finish() && {

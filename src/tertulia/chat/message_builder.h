@@ -28,8 +28,9 @@ class MessageBuilder {
     void add(AnswerEvents::Kind kind, std::uint32_t block, std::string_view text, std::string_view extra);
     /// What follows is of this provider kind.
     void change_maker(std::string_view maker) { maker_ = maker; }
-    /// Another model goes on: what follows are blocks of their own, whatever their numbers.
-    void begin_new_blocks() { numbers_.assign(numbers_.size(), no_number); }
+    /// Another model goes on: what follows are blocks of their own, whatever their numbers, and no new beginning makes
+    /// those so far void.
+    void begin_new_blocks();
     Answer finish() &&;
 
   private:
@@ -43,6 +44,8 @@ class MessageBuilder {
     std::string_view maker_;
     Answer answer_;
     std::vector<std::uint32_t> numbers_;  // the provider's, of answer_.blocks
+    std::size_t kept_blocks_ = 0;         // of earlier models; what they did as well:
+    bool has_refused_ = false, has_called_tools_ = false;
 };
 
 /// Folds all steps at once. Pure.

@@ -184,19 +184,29 @@ chat::Answer fold_answer(std::string_view record, std::string_view bytes, std::s
 }
 
 EventRecord shown_events(std::string_view record) {
-    // A new beginning makes the answer's own steps void, not the text that it goes on from.
-    std::uint32_t void_steps = 0, void_texts = 0, last = 0;
+    // A replaced text makes all steps before it void; a new beginning those of the model that begins anew, but not what
+    // it goes on from.
+    struct Range {
+        std::uint32_t after, up_to;
+    };
+    std::vector<Range> void_ranges;
+    std::uint32_t void_steps = 0, begun = 0, last = 0;
     EventEntry entry;
     for (EventCursor look; look.next(record, entry); last = std::max(last, entry.number)) {
-        if (entry.kind == EventKind::restart || entry.kind == EventKind::text_replaced) void_steps = last;
-        if (entry.kind == EventKind::text_replaced) void_texts = last;
+        if (entry.kind == EventKind::restart) void_ranges.push_back({begun, last});
+        if (entry.kind == EventKind::text_replaced) void_steps = last;
+        if (entry.kind == EventKind::text_replaced || entry.kind == EventKind::rerouted) begun = entry.number;
     }
+    const auto is_void = [&](const EventEntry& event) {
+        if (event.kind == EventKind::text_replaced) return event.number <= void_steps;
+        if (!part_of(event.kind)) return false;
+        return event.number <= void_steps || std::ranges::any_of(void_ranges, [&](const Range& range) {
+                   return event.number > range.after && event.number <= range.up_to;
+               });
+    };
     EventRecord shown;
-    for (EventCursor cursor; cursor.next(record, entry);) {
-        const bool is_void = entry.kind == EventKind::text_replaced ? entry.number <= void_texts
-                                                                    : part_of(entry.kind) && entry.number <= void_steps;
-        if (is_shown(entry.kind) && !is_void) shown.add(entry);
-    }
+    for (EventCursor cursor; cursor.next(record, entry);)
+        if (is_shown(entry.kind) && !is_void(entry)) shown.add(entry);
     return shown;
 }
 

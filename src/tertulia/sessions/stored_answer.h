@@ -17,7 +17,7 @@ namespace tertulia::sessions {
 chat::Answer fold_answer(std::string_view record, std::string_view bytes, std::string_view maker,
                          const StoredMessage* before);
 
-/// What is stored of a record: the events that a reader is shown, without those that a provider's new beginning made
+/// What is stored of a record: the events that a reader is shown, without those that a model's new beginning made
 /// void. Pure.
 EventRecord shown_events(std::string_view record);
 

@@ -6,6 +6,7 @@
 
 #include "support/reader_outcome.h"
 #include "support/recordings.h"
+#include "tertulia/sessions/turn_checkpoint.h"
 #include "tertulia/sessions/turn_log.h"
 
 namespace tertulia::sessions {
@@ -75,6 +76,24 @@ class Told {
         }
     }
     void add(const chat::AnswerEvents& steps) { log_.append(steps); }
+    // Another model goes on, or begins anew, as a turn tells it.
+    void reroute(std::string_view maker, bool anew = false) {
+        const chat::Answer so_far = fold_answer(log_.record().bytes(), log_.bytes(), maker_, before_);
+        const std::string kept = anew ? "" : chat::text_of(so_far.blocks);
+        log_.change_maker(maker);
+        if (kept.empty()) log_.restart();
+        log_.reroute({.from = "p/m", .to = "q/n", .reason = "timed_out", .kept_chars = std::ssize(kept)});
+        if (anew) log_.replace_text("");
+    }
+    // What a crash now would leave.
+    StoredMessage interrupt() {
+        std::uint32_t reserved = 0;
+        TurnRemains remains;
+        EXPECT_TRUE(remains.add(log_.take_checkpoint(5, true, reserved).data));
+        StoredMessage stored{.role = chat::Role::assistant, .turn_id = "t"};
+        fill_interrupted(stored, &remains, 1, before_);
+        return stored;
+    }
 
     StoredMessage finish() {
         chat::Answer answer = fold_answer(log_.record().bytes(), log_.bytes(), maker_, before_);
@@ -85,6 +104,7 @@ class Told {
         stored.content = chat::text_of(answer.blocks);
         if (!answer.blocks.empty() && !chat::is_plain_text(answer.blocks)) stored.blocks = std::move(answer.blocks);
         stored.events = std::move(events).take();
+        stored.outcome = TurnOutcome{.reroutes = reroutes_of(log_.record().bytes(), log_.bytes())};
         TurnResult result;
         result.message = stored.content;
         log_.finish(std::move(result), true);
@@ -108,7 +128,8 @@ void expect_whole_text(const Told& told, const StoredMessage& stored) {
         std::erase_if(joined, [=](const Seen& event) { return event.number > seen; });
         for (const Seen& event : read(*restored, seen)) joined.push_back(event);
         EXPECT_EQ(text_of(joined), stored.content) << "cut after " << seen;
-        EXPECT_EQ(joined.back(), live.back());
+        EXPECT_EQ(joined.back().kind, EventKind::ended);
+        if (told.log().result()) EXPECT_EQ(joined.back(), live.back());
     }
 }
 
@@ -226,6 +247,51 @@ TEST(StoredAnswer, WhatCameBeforeANewBeginningIsNotKept) {
     }
 }
 
+TEST(StoredAnswer, OfTwoModelsIsReplayedAsItWasTold) {
+    const StoredMessage before{.content = "Once upon"};
+    for (const StoredMessage* continued : {static_cast<const StoredMessage*>(nullptr), &before})
+        for (const bool anew : {false, true})
+            for (const auto& [what, steps] : answers())
+                for (const auto& [then, more] : answers()) {
+                    // Whose text has another order than its events.
+                    if (what == "texts that take turns" || then == "texts that take turns") continue;
+                    SCOPED_TRACE(what + (anew ? ", anew: " : ", goes on: ") + then + (continued ? ", continued" : ""));
+                    Told told(continued);
+                    told.add(steps);
+                    const std::string kept = anew ? "" : told.log().text();
+                    told.reroute("other", anew);
+                    told.add(more);
+                    const std::string text = told.log().text();
+                    EXPECT_TRUE(text.starts_with(kept));
+                    const StoredMessage interrupted = told.interrupt();
+                    EXPECT_EQ(interrupted.content, text);
+                    expect_whole_text(told, interrupted);
+                    const StoredMessage stored = told.finish();
+                    EXPECT_EQ(stored.content, text);
+                    expect_whole_text(told, stored);
+                    if (!kept.empty()) expect_same_replay(told, stored);
+                    if (testing::Test::HasFailure()) return;
+                }
+}
+
+TEST(StoredAnswer, EachModelsThoughtsAreItsOwn) {
+    Told told(nullptr, "one");
+    told.add({{Kind::thinking, 0, "hm", ""}, {Kind::signature, 0, "s1", ""}, {Kind::text, 1, "Hello ", ""}});
+    told.reroute("two");
+    told.add({{Kind::thinking, 0, "no", ""},
+              {Kind::restart, 0, "", ""},
+              {Kind::thinking, 0, "so", ""},
+              {Kind::native, 2, "{}", ""},
+              {Kind::text, 1, "world", ""}});
+    const StoredMessage stored = told.finish();
+    EXPECT_EQ(stored.content, "Hello world");
+    EXPECT_EQ(stored.blocks, (std::vector<chat::ContentBlock>{
+                                 chat::Thinking{.text = "hm", .signature = "s1", .maker = "one"}, chat::Text{"Hello "},
+                                 chat::Thinking{.text = "so", .signature = "", .maker = "two"},
+                                 chat::Native{.json = "{}", .maker = "two"}, chat::Text{"world"}}));
+    expect_whole_text(told, stored);
+}
+
 TEST(StoredAnswer, OneThatSomebodyHasEditedIsGivenWhole) {
     for (const auto& [what, steps] : answers()) {
         if (steps.empty()) continue;  // no event's number is left for a text
@@ -254,7 +320,8 @@ TEST(StoredAnswer, OneWithoutEventsIsReplayedAsOneText) {
     }
 }
 
-Steps some_steps(unsigned seed) {
+// `in_order`: a block is whole before the next one begins.
+Steps some_steps(unsigned seed, bool in_order = false) {
     std::mt19937 random(seed);
     Steps steps;
     std::uint32_t block = 0;
@@ -262,7 +329,7 @@ Steps some_steps(unsigned seed) {
         static constexpr Kind kinds[] = {Kind::text,      Kind::text,           Kind::thinking, Kind::refusal,
                                          Kind::tool_call, Kind::tool_arguments, Kind::native,   Kind::signature};
         const Kind kind = kinds[random() % 8];
-        if (random() % 3 == 0) block = random() % 4;
+        if (random() % 3 == 0) block = in_order ? block + 1 : random() % 4;
         // Signatures follow their thinking.
         if (kind == Kind::signature && (steps.empty() || steps.back().kind != Kind::thinking)) continue;
         if (kind == Kind::signature) block = steps.back().block;
@@ -270,6 +337,28 @@ Steps some_steps(unsigned seed) {
                          kind == Kind::tool_call ? std::string(random() % 3, 'i') : ""});
     }
     return steps;
+}
+
+TEST(StoredAnswer, AnySequenceOfModelsMakesEveryReadersTextWhole) {
+    const StoredMessage before{.content = "Once"};
+    for (unsigned seed = 0; seed < 1500; ++seed) {
+        SCOPED_TRACE(seed);
+        std::mt19937 random(seed);
+        Told told(seed % 3 == 0 ? &before : nullptr);
+        for (unsigned model = 0; model < 4; ++model) {
+            if (model > 0) told.reroute(model % 2 ? "other" : "maker", random() % 3 == 0);
+            if (random() % 3 == 0) told.add({{Kind::thinking, 0, "hm", ""}, {Kind::restart, 0, "", ""}});
+            told.add(some_steps(random(), true));
+        }
+        const std::string text = told.log().text();
+        const StoredMessage interrupted = told.interrupt();
+        EXPECT_EQ(interrupted.content, text);
+        expect_whole_text(told, interrupted);
+        const StoredMessage stored = told.finish();
+        EXPECT_EQ(stored.content, text);
+        expect_whole_text(told, stored);
+        if (testing::Test::HasFailure()) return;
+    }
 }
 
 TEST(StoredAnswer, AnySequenceOfStepsIsReplayedAsItWasTold) {

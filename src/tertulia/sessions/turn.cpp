@@ -138,10 +138,9 @@ async::Task<void> Turn::append_message(TurnStart start) {
 
 void Turn::publish_start() {
     first_maker_ = maker_ = call_->target().provider->kind();
-    log_->start({.model = call_->target().name,
-                 .continues = question_.continues(),
-                 .prompt_tokens = question_.context().estimated_tokens},
-                std::string(maker_));
+    log_->start(
+        {.model = call_->target().name, .continues = question_.continues(), .prompt_tokens = question_.prompt_tokens()},
+        std::string(maker_));
     if (const StoredMessage* before = question_.before()) log_->replace_text(before->content);
     parts_.logs.started(log_);
 }
@@ -157,15 +156,17 @@ async::Task<base::Result<models::ModelRequest>> Turn::ask(const models::ModelRef
     const std::string so_far = step.form == models::Form::whole ? std::string() : text_so_far();
     auto request = co_await question_.request(target, step, so_far);
     overlap_ = question_.trimmed();
-    const bool is_first = reservations_.size() > call_->attempts().size();
-    if (request && !is_first)
+    // The first call's was made before the start.
+    if (request && !call_->attempts().empty()) {
+        release_reservations();
         if (auto reserved = co_await reserve(target); !reserved) co_return std::unexpected(std::move(reserved.error()));
+    }
     co_return request;
 }
 
 async::Task<base::Result<void>> Turn::reserve(const models::ModelRef& target) {
     auto reserved = co_await parts_.spending.reserve(claim_->key, question_.spent_nano(), target.name,
-                                                     question_.context().estimated_tokens, question_.max_tokens());
+                                                     question_.prompt_tokens(), question_.max_tokens());
     if (!reserved) co_return std::unexpected(std::move(reserved.error()));
     reservations_.push_back(std::move(*reserved));
     co_return base::Result<void>();
@@ -206,6 +207,7 @@ chat::AnswerEvents Turn::without_overlap(const chat::AnswerEvents& steps) {
 void Turn::answering(const models::ModelRef& by, base::Milliseconds after) {
     parts_.metrics.first_token(by.provider_name, seconds(after));
     question_.forget();
+    if (by.name != log_->started()->model) log_->change_model(by.name);
     if (maker_ == by.provider->kind()) return;
     maker_ = by.provider->kind();
     log_->change_maker(maker_);
@@ -213,14 +215,12 @@ void Turn::answering(const models::ModelRef& by, base::Milliseconds after) {
 
 void Turn::rerouted(const models::Reroute& reroute) {
     const std::string kept = reroute.restarts ? std::string() : text_so_far();
+    if (kept.empty()) log_->restart();
     log_->reroute({.from = reroute.from->name,
                    .to = reroute.to->name,
                    .reason = std::string(base::to_string(reroute.reason)),
                    .kept_chars = code_points(kept)});
-    if (reroute.restarts)
-        log_->replace_text("");
-    else if (kept.empty())
-        log_->restart();
+    if (reroute.restarts) log_->replace_text("");
 }
 
 chat::Answer Turn::answer_so_far() const {
@@ -234,7 +234,9 @@ std::string Turn::text_so_far() const {
 models::SoFar Turn::so_far() const {
     const chat::Answer answer = answer_so_far();
     if (answer.calls_tools) return models::SoFar::other;
-    return chat::text_of(answer.blocks).empty() ? models::SoFar::nothing : models::SoFar::text;
+    // No provider takes an answer of nothing but white space to go on from.
+    const bool is_blank = chat::text_of(answer.blocks).find_first_not_of(" \t\r\n") == std::string::npos;
+    return is_blank ? models::SoFar::nothing : models::SoFar::text;
 }
 
 chat::Usage Turn::take_given() {
@@ -254,15 +256,29 @@ chat::Usage Turn::take_given() {
 
 // -- the answer's end ------------------------------------------------------------------------------------------------
 
+// What an attempt that is over did not use of its reservation is there for the next one; one that did not come about
+// leaves none.
+void Turn::release_reservations() {
+    const std::vector<models::AttemptRecord>& attempts = call_->attempts();
+    reservations_.resize(attempts.size());
+    for (std::size_t i = 0; i < attempts.size(); ++i)
+        if (attempts[i].is_over) settle(i);
+}
+
+// An attempt that was settled before is only priced.
+std::optional<billing::Bill> Turn::settle(std::size_t attempt) {
+    const models::AttemptRecord& record = call_->attempts()[attempt];
+    billing::Reservation reservation = std::move(reservations_[attempt]);
+    if (!record.is_billed()) return std::nullopt;
+    return parts_.spending.settle(
+        std::move(reservation),
+        {.model = call_->targets()[record.target].name, .usage = record.usage(), .is_hedge = record.lost_race});
+}
+
 std::vector<billing::Bill> Turn::settle_bills() {
     std::vector<billing::Bill> bills;
-    const std::vector<models::AttemptRecord>& attempts = call_->attempts();
-    for (std::size_t i = 0; i < attempts.size(); ++i)
-        if (attempts[i].is_billed())
-            bills.push_back(
-                parts_.spending.settle(std::move(reservations_[i]), {.model = call_->targets()[attempts[i].target].name,
-                                                                     .usage = attempts[i].usage(),
-                                                                     .is_hedge = attempts[i].lost_race}));
+    for (std::size_t i = 0; i < call_->attempts().size(); ++i)
+        if (auto bill = settle(i)) bills.push_back(std::move(*bill));
     reservations_.clear();
     return bills;
 }
@@ -311,7 +327,7 @@ async::Task<void> Turn::store_answer() {
             "answer not stored",
             {{"session", claim_->key.session_id}, {"turn", claim_->turn_id}, {"reason", stored.error().message}});
     }
-    if (outcome && call_->attempts().size() == 1 && !ended.usage.input_estimated)
+    if (outcome && call_->attempts().size() == 1 && !question_.before() && !ended.usage.input_estimated)
         parts_.limits.learn(ended.model, question_.context().plain_tokens, ended.usage.prompt());
     end(std::move(ended), true);
 }

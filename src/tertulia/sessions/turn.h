@@ -54,7 +54,7 @@ class Turn : private models::Asker {
     bool can_ask_less() const override { return question_.can_ask_less(); }
     async::Task<base::Result<models::ModelRequest>> ask(const models::ModelRef& target,
                                                         const models::Step& step) override;
-    std::int64_t prompt_tokens() const override { return question_.context().estimated_tokens; }
+    std::int64_t prompt_tokens() const override { return question_.prompt_tokens(); }
     async::Task<bool> may_show() override { return message_is_durable(); }
     bool needs_room(const chat::AnswerEvents& steps) const override;
     async::Task<base::Result<void>> make_room() override { return parts_.checkpoints.reserve(log_); }
@@ -68,6 +68,8 @@ class Turn : private models::Asker {
     chat::Answer answer_so_far() const;
     std::string text_so_far() const;
     async::Task<base::Result<void>> reserve(const models::ModelRef& target);
+    void release_reservations();
+    std::optional<billing::Bill> settle(std::size_t attempt);
     std::vector<billing::Bill> settle_bills();
     async::Task<void> store_answer();
     StoredMessage answer_record(const TurnResult& ended, std::int64_t now_us,

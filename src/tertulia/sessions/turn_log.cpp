@@ -91,6 +91,7 @@ void TurnLog::start(TurnStarted started, std::string maker) {
     const std::lock_guard lock(mutex_);
     started_ = std::make_shared<const TurnStarted>(std::move(started));
     maker_ = std::move(maker);
+    model_ = started_->model;
     add({.kind = EventKind::started});
     wake(true, false);
 }
@@ -105,6 +106,12 @@ void TurnLog::replace_text(std::string_view text) {
 void TurnLog::change_maker(std::string_view maker) {
     const std::lock_guard lock(mutex_);
     add({.kind = EventKind::maker}, maker);
+}
+
+void TurnLog::change_model(std::string_view model) {
+    const std::lock_guard lock(mutex_);
+    model_ = model;
+    has_new_model_ = true;
 }
 
 void TurnLog::reroute(const Rerouted& rerouted) {
@@ -199,13 +206,13 @@ void TurnLog::read(Place& place, EventBatch& batch, std::size_t max_bytes) const
 
 std::string TurnLog::text_up_to(std::uint32_t number) const {
     std::string text;
-    std::size_t at = 0, earlier = 0;  // earlier: of the answer that is continued
+    std::size_t at = 0, earlier = 0;  // earlier: what no new beginning makes void
     EventEntry entry;
     for (EventCursor cursor; cursor.next(record_.bytes(), entry) && (entry.number == 0 || entry.number < number);) {
         if (entry.kind == EventKind::text_replaced) text.clear();
         if (entry.kind == EventKind::restart) text.resize(earlier);
         if (is_text(entry.kind) || entry.kind == EventKind::text_replaced) text += texts().substr(at, entry.text_size);
-        if (entry.kind == EventKind::text_replaced) earlier = text.size();
+        if (entry.kind == EventKind::text_replaced || entry.kind == EventKind::rerouted) earlier = text.size();
         at += std::size_t(entry.text_size) + entry.extra_size;
     }
     return text;
@@ -275,7 +282,8 @@ TurnCheckpoint TurnLog::take_checkpoint(std::uint32_t more_numbers, bool whole, 
     const bool is_first = saved_record_ == 0;
     saved_record_ += record.size();
     saved_bytes_ += bytes.size();
-    const std::string_view model = is_first && started_ ? std::string_view(started_->model) : std::string_view();
+    const bool tells_model = std::exchange(has_new_model_, false) || is_first;
+    const std::string_view model = tells_model ? std::string_view(model_) : std::string_view();
     const std::string_view maker = is_first ? std::string_view(maker_) : std::string_view();
     const std::int64_t prompt = is_first && started_ ? started_->prompt_tokens : 0;
     return {

@@ -62,9 +62,11 @@ class TurnLog {
     void replace_text(std::string_view text);
     /// From here on the answer's blocks are of another provider kind.
     void change_maker(std::string_view maker);
+    /// This one gives the answer now: what a checkpoint says.
+    void change_model(std::string_view model);
     /// Another model goes on from here.
     void reroute(const Rerouted& rerouted);
-    /// What was thought so far, before any text, is void.
+    /// What the latest model has thought so far, before any text, is void.
     void restart();
     /// Adds the steps of an answer. Signatures and native blocks are kept for the message but are no events of ours.
     void append(const chat::AnswerEvents& steps);
@@ -146,6 +148,8 @@ class TurnLog {
     EventRecord record_;
     std::string bytes_;
     std::string maker_;
+    std::string model_;
+    bool has_new_model_ = false;  // that no checkpoint holds yet
     std::shared_ptr<const TurnStarted> started_;
     std::shared_ptr<const TurnResult> result_;
     std::vector<Waiting> waiters_;

@@ -55,6 +55,21 @@ TEST(TurnLog, NumbersItsEventsWithoutGaps) {
     EXPECT_TRUE(batch.events.empty());
 }
 
+TEST(TurnLog, ACheckpointNamesTheModelThatAnswersNow) {
+    TurnLog log(some_turn());
+    log.start({.model = "p/m"}, "maker");
+    TurnRemains remains;
+    std::uint32_t reserved = 0;
+    EXPECT_TRUE(remains.add(log.take_checkpoint(5, false, reserved).data));
+    EXPECT_EQ(remains.model, "p/m");
+    log.change_model("q/n");
+    EXPECT_TRUE(remains.add(log.take_checkpoint(5, false, reserved).data));
+    EXPECT_EQ(remains.model, "q/n");
+    TurnRemains whole;
+    EXPECT_TRUE(whole.add(log.take_checkpoint(5, true, reserved).data));
+    EXPECT_EQ(whole.model, "q/n");
+}
+
 TEST(TurnLog, GivesAReaderAtMostAboutWhatItAsksFor) {
     TurnLog log(some_turn());
     for (int i = 0; i < 100; ++i) log.append(step(Kind::text, std::string(100, 'x')));

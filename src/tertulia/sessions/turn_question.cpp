@@ -114,8 +114,9 @@ TurnQuestion::Problem TurnQuestion::choose_route() {
     // A session stays with its provider: the prompt's caches live there.
     const std::vector<StoredMessage>& history = asking_->history;
     const StoredMessage* last = before_ ? before_.get() : history.empty() ? nullptr : &history.front();
+    const bool has_answered = last && (last->state == TurnState::completed || !last->content.empty());
     const auto used =
-        last ? std::ranges::find(route_.targets, last->model, &models::ModelRef::name) : route_.targets.end();
+        has_answered ? std::ranges::find(route_.targets, last->model, &models::ModelRef::name) : route_.targets.end();
     if (used != route_.targets.end() && parts_.resilience.breakers.is_closed(used->provider_name))
         std::rotate(route_.targets.begin(), used, used + 1);
     return std::nullopt;
@@ -150,7 +151,8 @@ async::Task<TurnQuestion::Problem> TurnQuestion::choose_context(const models::Mo
     asking_->header.context_window = limits.context_window;
     if (limits.known) max_tokens_ = room;
 
-    if (!so_far.empty()) asking_->budget.tokens -= parts_.limits.estimate(target.name, models::estimate_tokens(so_far));
+    so_far_tokens_ = so_far.empty() ? 0 : parts_.limits.estimate(target.name, models::estimate_tokens(so_far));
+    asking_->budget.tokens -= so_far_tokens_;
     ContextBuilder builder(system(), asking_->question, asking_->budget);
     std::size_t offered = 0;
     while (true) {
@@ -251,12 +253,11 @@ async::Task<base::Result<models::ModelRequest>> TurnQuestion::request(const mode
 }
 
 void TurnQuestion::add_partial_answer(models::ModelRequest& request, models::Form form, std::string_view so_far) {
+    const std::size_t end = so_far.find_last_not_of(" \t\r\n") + 1;
+    trimmed_ = so_far.substr(end);
+    if (end == 0) return;  // there is nothing to go on from
     // Anthropic refuses a beginning that ends with white space.
-    if (form == models::Form::prefill) {
-        const std::size_t end = so_far.find_last_not_of(" \t\r\n") + 1;
-        trimmed_ = so_far.substr(end);
-        so_far = so_far.substr(0, end);
-    }
+    if (form == models::Form::prefill) so_far = so_far.substr(0, end);
     request.messages.push_back({.role = chat::Role::assistant, .content = {chat::Text{std::string(so_far)}}});
     if (form == models::Form::instruction)
         request.messages.push_back(

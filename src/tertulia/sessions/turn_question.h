@@ -42,7 +42,7 @@ class TurnQuestion {
                                                             std::string_view so_far);
     /// Is there any history that could be left out?
     bool can_ask_less() const { return context_.messages.size() > 1; }
-    /// The white space at the end of `so_far` that the latest request went without.
+    /// The white space at the end of `so_far`, where the latest request goes on from it: the answer may repeat it.
     std::string_view trimmed() const { return trimmed_; }
     /// It is being answered: what is of use for asking alone goes (an answer may take minutes).
     void forget();
@@ -50,6 +50,8 @@ class TurnQuestion {
     const TurnRequest& request() const { return request_; }
     /// Its counts; its messages are gone after `forget`.
     const Context& context() const { return context_; }
+    /// Of the latest request, the answer so far included; our estimate.
+    std::int64_t prompt_tokens() const { return context_.estimated_tokens + so_far_tokens_; }
     std::int64_t max_tokens() const { return max_tokens_; }
     /// SessionHeader::spent_nano; until `forget`.
     std::int64_t spent_nano() const { return asking_->header.spent_nano; }
@@ -98,6 +100,7 @@ class TurnQuestion {
     const models::ModelRef* context_for_ = nullptr;
     std::int64_t max_tokens_ = 0;
     Context context_;
+    std::int64_t so_far_tokens_ = 0;
     std::vector<std::string> ignored_;
     std::string message_place_;
     std::string trimmed_;
