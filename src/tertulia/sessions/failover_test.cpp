@@ -196,6 +196,33 @@ TEST_F(FailoverTest, WhiteSpaceAloneIsNothingToGoOnFrom) {
     });
 }
 
+// What was not sent of the text may be said again; in a race each of the two is asked in its own way.
+TEST_F(FailoverTest, WhiteSpaceThatWasNotSentIsThereOnce) {
+    route({.kind = models::Hedge::Kind::fixed, .delay = base::Milliseconds(1)});
+    for (const bool prefill_wins : {true, false}) {
+        run([this, prefill_wins]() -> async::Task<void> {
+            const std::string session = prefill_wins ? "prefill" : "instruction";
+            first->prefill = prefill_wins;
+            second->prefill = !prefill_wins;
+            const auto late = gate();
+            first->script = {cut({FakeProvider::text("one ")}),
+                             {.reads = {FakeProvider::text(" two", chat::StopReason::end_turn)}, .gate = late}};
+            second->script = {{.refusal = failure(FailureKind::failed)}, {.gate = gate()}};
+            auto begun = service.begin({.session_id = session, .content = {chat::Text{"x"}}});
+            EXPECT_EQ((co_await begun->reader.wait_end(soon()))->message, "one ");
+            second->on_open = [late] { late->wake(); };
+            auto again = co_await service.continue_turn(begun->reader.name(), {});
+            if (!again) {
+                ADD_FAILURE() << again.error().message;
+                co_return;
+            }
+            const auto whole = co_await again->reader.wait_end(soon());
+            EXPECT_EQ(whole->message, prefill_wins ? "one two" : "one  two");
+            EXPECT_EQ(whole->attempts.size(), 2u);
+        });
+    }
+}
+
 TEST_F(FailoverTest, TheEstimateOfACallThatGoesOnCountsWhatItGoesOnFrom) {
     run([this]() -> async::Task<void> {
         first->script = {cut({FakeProvider::text(std::string(40'000, 'x'))})};

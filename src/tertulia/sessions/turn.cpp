@@ -155,7 +155,8 @@ async::Task<bool> Turn::message_is_durable() {
 async::Task<base::Result<models::ModelRequest>> Turn::ask(const models::ModelRef& target, const models::Step& step) {
     const std::string so_far = step.form == models::Form::whole ? std::string() : text_so_far();
     auto request = co_await question_.request(target, step, so_far);
-    overlap_ = question_.trimmed();
+    overlaps_.erase(&target);
+    if (!question_.trimmed().empty()) overlaps_.emplace(&target, question_.trimmed());
     // The first call's was made before the start.
     if (request && !call_->attempts().empty()) {
         release_reservations();
@@ -207,6 +208,8 @@ chat::AnswerEvents Turn::without_overlap(const chat::AnswerEvents& steps) {
 void Turn::answering(const models::ModelRef& by, base::Milliseconds after) {
     parts_.metrics.first_token(by.provider_name, seconds(after));
     question_.forget();
+    overlap_.clear();
+    if (auto asked = overlaps_.extract(&by)) overlap_ = std::move(asked.mapped());
     if (by.name != log_->started()->model) log_->change_model(by.name);
     if (maker_ == by.provider->kind()) return;
     maker_ = by.provider->kind();

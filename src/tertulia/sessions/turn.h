@@ -1,6 +1,7 @@
 // One turn: a user's message and the work of answering it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -92,8 +93,9 @@ class Turn : private models::Asker {
     base::Deadline deadline_;  // of the whole turn, from the moment when its place has come
     models::Attempt<chat::StopReason> outcome_;
     std::string_view first_maker_, maker_;  // the provider kinds of the log's first blocks, and of its next
-    std::string overlap_;                   // white space that the next text may repeat
-    EventCursor given_;                     // what `take_given` has counted
+    std::map<const models::ModelRef*, std::string> overlaps_;  // white space that was not sent, by who was asked
+    std::string overlap_;                                      // the same, of who answers: the next text may repeat it
+    EventCursor given_;                                        // what `take_given` has counted
     std::size_t given_bytes_ = 0;
     std::vector<billing::Reservation> reservations_;  // of the call's attempts, in their order
     bool append_begun_ = false;

@@ -254,10 +254,12 @@ async::Task<base::Result<models::ModelRequest>> TurnQuestion::request(const mode
 
 void TurnQuestion::add_partial_answer(models::ModelRequest& request, models::Form form, std::string_view so_far) {
     const std::size_t end = so_far.find_last_not_of(" \t\r\n") + 1;
-    trimmed_ = so_far.substr(end);
     if (end == 0) return;  // there is nothing to go on from
     // Anthropic refuses a beginning that ends with white space.
-    if (form == models::Form::prefill) so_far = so_far.substr(0, end);
+    if (form == models::Form::prefill) {
+        trimmed_ = so_far.substr(end);
+        so_far = so_far.substr(0, end);
+    }
     request.messages.push_back({.role = chat::Role::assistant, .content = {chat::Text{std::string(so_far)}}});
     if (form == models::Form::instruction)
         request.messages.push_back(

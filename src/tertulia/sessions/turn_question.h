@@ -42,7 +42,7 @@ class TurnQuestion {
                                                             std::string_view so_far);
     /// Is there any history that could be left out?
     bool can_ask_less() const { return context_.messages.size() > 1; }
-    /// The white space at the end of `so_far`, where the latest request goes on from it: the answer may repeat it.
+    /// The white space at the end of `so_far` that the latest request went without.
     std::string_view trimmed() const { return trimmed_; }
     /// It is being answered: what is of use for asking alone goes (an answer may take minutes).
     void forget();
