@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "tertulia/base/clock.h"
@@ -69,8 +69,8 @@ class AttemptPolicy {
     static constexpr base::Milliseconds longest_wait{30'000};
 
     struct Target {
-        /// What its breaker goes by.
-        std::string provider;
+        /// What its breaker goes by; outlives the policy.
+        std::string_view provider;
         bool takes_prefill = false;
     };
     /// `must_go_on`: the answer continues a text that the client has; it never begins anew.

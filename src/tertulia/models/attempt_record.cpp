@@ -20,8 +20,8 @@ chat::Usage AttemptRecord::usage() const {
     if (reported && end == End::ok) return *reported;
     // Of an answer that was cut off the provider has told its input at most.
     chat::Usage usage = reported.value_or(chat::Usage{.input = prompt_estimate, .input_estimated = true});
-    usage.output = std::max(usage.output, given_estimate.output);
-    usage.reasoning = std::max(usage.reasoning, given_estimate.reasoning);
+    usage.output = std::max(usage.output, output_estimate);
+    usage.reasoning = std::max(usage.reasoning, reasoning_estimate);
     usage.output_estimated = true;
     return usage;
 }

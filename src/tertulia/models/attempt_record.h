@@ -32,7 +32,8 @@ struct AttemptRecord {
     /// Our own counts, for what the provider does not tell: of the request, and (only where it is needed) of the
     /// answer.
     std::int64_t prompt_estimate = 0;
-    chat::Usage given_estimate;
+    std::int64_t output_estimate = 0;
+    std::int64_t reasoning_estimate = 0;
 
     /// `ok`, `cancelled`, or the name of the failure's code.
     std::string_view outcome() const;

@@ -76,15 +76,17 @@ base::Result<void> ModelCall::choose_first() {
                     .retry_after = std::max(std::chrono::ceil<Milliseconds>(until - now()), Milliseconds(1))});
 }
 
-async::Task<Attempt<chat::StopReason>> ModelCall::run(Deadline deadline) {
+async::Task<void> ModelCall::run(Deadline deadline) {
     deadline_ = deadline;
     do co_await attempt();
-    while (!lane_->outcome && !ours_ && goes_on() &&
+    while (lane_->failure && !ours_ && goes_on() &&
            (policy_.latest().wait == Milliseconds(0) || co_await pause(policy_.latest().wait)));
-    if (ours_) co_return std::unexpected(Failure{FailureKind::rejected, std::move(*ours_)});
-    if (lane_->outcome) co_return *lane_->steps.finish;
-    if (stop_.stop_requested()) co_return std::unexpected(stopped());
-    co_return std::unexpected(std::move(lane_->outcome.error()));
+}
+
+Attempt<chat::StopReason> ModelCall::outcome() const {
+    if (ours_) return std::unexpected(Failure{FailureKind::rejected, *ours_});
+    if (!lane_->failure) return *lane_->steps.finish;
+    return std::unexpected(stop_.stop_requested() ? stopped() : *lane_->failure);
 }
 
 // One step of the policy, to its end.
@@ -96,9 +98,9 @@ async::Task<void> ModelCall::attempt() {
     if (ours_) co_return;  // nothing was asked
     Lane& lane = *lane_;
     if (lane.bug) std::rethrow_exception(lane.bug);
-    if (lane.outcome && !co_await asker_.may_show()) lane.outcome = std::unexpected(stopped());
-    if (lane.outcome) content_came();
-    while (lane.outcome) {
+    if (!lane.failure && !co_await asker_.may_show()) lane.failure = std::make_unique<Failure>(stopped());
+    if (!lane.failure) content_came();
+    while (!lane.failure) {
         if (asker_.needs_room(lane.steps) && !room_was_made(co_await asker_.make_room())) break;
         if (!was_shown() || lane.steps.finish) break;
         came(lane, co_await lane.stream->next(
@@ -111,7 +113,7 @@ async::Task<std::optional<ModelRequest>> ModelCall::prepare(Lane& lane, Step ste
     lane.target = &route_.targets[step.target];
     auto request = co_await asker_.ask(*lane.target, step);
     if (!request) {
-        ours_ = std::move(request.error());
+        ours_ = std::make_unique<base::Error>(std::move(request.error()));
         co_return std::nullopt;
     }
     co_return std::move(*request);
@@ -120,8 +122,7 @@ async::Task<std::optional<ModelRequest>> ModelCall::prepare(Lane& lane, Step ste
 void ModelCall::add_record(Lane& lane, std::size_t target) {
     lane.record = attempts_.size();
     lane.began = now();
-    attempts_.push_back(
-        {.target = target, .reported = std::nullopt, .prompt_estimate = asker_.prompt_tokens(), .given_estimate = {}});
+    attempts_.push_back({.target = target, .reported = std::nullopt, .prompt_estimate = asker_.prompt_tokens()});
 }
 
 Deadline ModelCall::first_token_deadline(const Lane& lane) const {
@@ -139,7 +140,7 @@ async::Task<void> ModelCall::open() {
 async::Task<void> ModelCall::begin(Lane& lane, const ModelRequest& request, std::stop_token stop, Deadline deadline) {
     if (opened(lane, co_await lane.target->provider->open(request, std::move(stop), deadline))) {
         do came(lane, co_await lane.stream->next(lane.steps, deadline));
-        while (lane.outcome && !has_content(lane.steps));
+        while (!lane.failure && !has_content(lane.steps));
     }
     lane.is_done = true;
 }
@@ -148,13 +149,13 @@ bool ModelCall::opened(Lane& lane, Attempt<std::unique_ptr<AnswerStream>>&& stre
     if (stream)
         lane.stream = std::move(*stream);
     else
-        lane.outcome = std::unexpected(std::move(stream.error()));
-    return lane.outcome.has_value();
+        lane.failure = std::make_unique<Failure>(std::move(stream.error()));
+    return !lane.failure;
 }
 
 void ModelCall::came(Lane& lane, Attempt<void>&& read) {
     if (lane.steps.usage) lane.usage = lane.steps.usage;
-    if (!read) lane.outcome = std::move(read);
+    if (!read) lane.failure = std::make_unique<Failure>(std::move(read.error()));
 }
 
 // -- two beside each other -------------------------------------------------------------------------------------------
@@ -170,7 +171,8 @@ async::Task<void> ModelCall::begin_in_race(std::shared_ptr<Lane> lane, ModelRequ
         co_await begin(*lane, request, lane->stop.get_token(), deadline);
     } catch (...) {  // whoever waits for it must know
         lane->bug = std::current_exception();
-        lane->outcome = std::unexpected(Failure{FailureKind::failed, {.code = base::Errc::internal, .message = "bug"}});
+        lane->failure =
+            std::make_unique<Failure>(Failure{FailureKind::failed, {.code = base::Errc::internal, .message = "bug"}});
         lane->is_done = true;
     }
     // The loser's connection is closed by its own task.
@@ -206,7 +208,7 @@ async::Task<void> ModelCall::race() {
         co_return;
     }
     // The first one with content wins; one that fails leaves the answer to the other.
-    const auto has_won = [](const Lane& lane) { return lane.is_done && lane.outcome; };
+    const auto has_won = [](const Lane& lane) { return lane.is_done && !lane.failure; };
     while (!has_won(*first) && !has_won(*second) && !(first->is_done && second->is_done))
         co_await first->waiter->wait(Deadline::never());
     if (has_won(*first))
@@ -235,7 +237,7 @@ async::Task<bool> ModelCall::start_second(std::shared_ptr<Lane>& lane) {
 
 void ModelCall::settle_race(const std::shared_ptr<Lane>& winner, const std::shared_ptr<Lane>& loser) {
     const std::size_t place = attempts_[winner->record].target;
-    if (loser->is_done && !loser->outcome) {
+    if (loser->is_done && loser->failure) {
         end_record(*loser);
         policy_.now_at(std::max(place, attempts_[loser->record].target));
     } else {
@@ -252,7 +254,7 @@ void ModelCall::settle_race(const std::shared_ptr<Lane>& winner, const std::shar
         parts_.metrics.attempt(loser->target->provider_name, record.outcome());
     }
     lane_ = winner;
-    if (!winner->outcome) return;
+    if (winner->failure) return;
     policy_.now_at(place);
     if (place != 0) parts_.metrics.decision("hedge", "won");
 }
@@ -277,12 +279,12 @@ void ModelCall::content_came() {
 }
 
 bool ModelCall::room_was_made(base::Result<void>&& room) {
-    if (!room) ours_ = std::move(room.error());
+    if (!room) ours_ = std::make_unique<base::Error>(std::move(room.error()));
     return room.has_value();
 }
 
 bool ModelCall::was_shown() {
-    if (auto shown = asker_.show(lane_->steps); !shown) ours_ = std::move(shown.error());
+    if (auto shown = asker_.show(lane_->steps); !shown) ours_ = std::make_unique<base::Error>(std::move(shown.error()));
     return !ours_;
 }
 
@@ -291,25 +293,28 @@ void ModelCall::end_record(Lane& lane) {
     record.is_over = true;
     record.time = std::chrono::duration_cast<Milliseconds>(now() - lane.began);
     record.reported = lane.usage;
-    if (lane.outcome && !ours_) {
+    if (!lane.failure && !ours_) {
         record.end = AttemptRecord::End::ok;
         parts_.resilience.breakers.succeeded(lane.target->provider_name);
-    } else if (!lane.outcome && lane.outcome.error().kind != FailureKind::stopped) {
+    } else if (lane.failure && lane.failure->kind != FailureKind::stopped) {
         record.end = AttemptRecord::End::failed;
-        record.code = lane.outcome.error().error.code;
-        if (speaks_against_provider(lane.outcome.error().kind))
+        record.code = lane.failure->error.code;
+        if (speaks_against_provider(lane.failure->kind))
             parts_.resilience.breakers.failed(lane.target->provider_name, now());
-        else if (is_of_the_request(lane.outcome.error().kind))
+        else if (is_of_the_request(lane.failure->kind))
             parts_.resilience.breakers.succeeded(lane.target->provider_name);
     }
-    const chat::Usage given = asker_.take_given();
-    if (record.had_content) record.given_estimate = given;
+    if (record.had_content && (record.end != AttemptRecord::End::ok || !record.reported)) {
+        const chat::Usage given = asker_.take_given();
+        record.output_estimate = given.output;
+        record.reasoning_estimate = given.reasoning;
+    }
     parts_.metrics.attempt(lane.target->provider_name, record.outcome());
     lane.stream.reset();
 }
 
 bool ModelCall::goes_on() {
-    const Failure& failure = lane_->outcome.error();
+    const Failure& failure = *lane_->failure;
     const AttemptRecord& record = attempts_[lane_->record];
     if (stop_.stop_requested() || deadline_.passed(now())) return false;
     if (record.had_content) shown_until_ = failure.error.code;

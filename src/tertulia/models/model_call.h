@@ -82,7 +82,9 @@ class ModelCall {
     /// Chooses the target of the first call. `upstream_unavailable` with retry_after: the breakers of all are open.
     base::Result<void> choose_first();
     /// Calls until the answer is whole, or nothing is left to try; `deadline` is for all together.
-    async::Task<Attempt<chat::StopReason>> run(base::Deadline deadline);
+    async::Task<void> run(base::Deadline deadline);
+    /// How it came out, after `run`.
+    Attempt<chat::StopReason> outcome() const;
 
     const std::vector<ModelRef>& targets() const { return route_.targets; }
     /// The target that is being called, or was called last.
@@ -107,7 +109,7 @@ class ModelCall {
         std::unique_ptr<AnswerStream> stream;
         chat::AnswerEvents steps;
         std::optional<chat::Usage> usage;
-        Attempt<void> outcome;
+        std::unique_ptr<Failure> failure;  // a stream may last for minutes: small while all is well
         bool is_done = false;
     };
 
@@ -144,7 +146,7 @@ class ModelCall {
     std::optional<std::size_t> shown_by_;  // the target whose content was shown last
     base::Errc shown_until_ = base::Errc::internal;
     base::Deadline deadline_;
-    std::optional<base::Error> ours_;  // an error of the asker's, which ends the call
+    std::unique_ptr<base::Error> ours_;  // an error of the asker's, which ends the call
 };
 
 }  // namespace tertulia::models

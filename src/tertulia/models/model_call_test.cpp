@@ -103,7 +103,8 @@ class ModelCallTest : public testing::Test {
             co_return;
         }
         try {
-            const auto reason = co_await call.run(base::Deadline::after(std::chrono::seconds(30)));
+            co_await call.run(base::Deadline::after(std::chrono::seconds(30)));
+            const auto reason = call.outcome();
             end = reason ? chat::to_string(*reason) : base::to_string(reason.error().error.code);
         } catch (const std::runtime_error& bug) {
             end = bug.what();

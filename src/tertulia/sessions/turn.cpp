@@ -115,7 +115,7 @@ async::Task<void> Turn::answer() {
     async::Task<void> append = append_message(question_.take_start(log_->next_number()));
     append_begun_ = true;
     parts_.tasks.spawn(std::move(append));
-    outcome_ = co_await call_->run(deadline_);
+    co_await call_->run(deadline_);
     if (!co_await message_is_durable())
         end_with(TurnState::failed, appended_->error());
     else
@@ -287,7 +287,7 @@ std::vector<billing::Bill> Turn::settle_bills() {
 }
 
 async::Task<void> Turn::store_answer() {
-    const auto& outcome = outcome_;
+    const auto outcome = call_->outcome();
     chat::Answer answer = answer_so_far();
     const bool was_stopped = !outcome && outcome.error().kind == models::FailureKind::stopped;
     const TurnState state = outcome ? TurnState::completed : was_stopped ? claim_->stop_as : TurnState::failed;

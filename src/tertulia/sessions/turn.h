@@ -90,8 +90,7 @@ class Turn : private models::Asker {
     std::optional<models::ModelCall> call_;
 
     base::SteadyTime began_;
-    base::Deadline deadline_;  // of the whole turn, from the moment when its place has come
-    models::Attempt<chat::StopReason> outcome_;
+    base::Deadline deadline_;               // of the whole turn, from the moment when its place has come
     std::string_view first_maker_, maker_;  // the provider kinds of the log's first blocks, and of its next
     std::map<const models::ModelRef*, std::string> overlaps_;  // white space that was not sent, by who was asked
     std::string overlap_;                                      // the same, of who answers: the next text may repeat it

@@ -192,7 +192,7 @@ void TurnQuestion::choose_less_context() {
 }
 
 void TurnQuestion::forget() {
-    context_.messages = {};
+    std::vector<chat::Message>().swap(context_.messages);
     context_for_ = nullptr;
     asking_.reset();
     request_.content_memory.reset();
@@ -272,8 +272,8 @@ TurnStart TurnQuestion::take_start(std::uint32_t first_number) {
     StoredMessage message;
     message.role = chat::Role::user;
     message.content = chat::text_of(request_.content);
-    if (!chat::is_plain_text(request_.content)) message.blocks = std::move(request_.content);
-    request_.content = {};
+    std::vector<chat::ContentBlock> content = std::exchange(request_.content, std::vector<chat::ContentBlock>());
+    if (!chat::is_plain_text(content)) message.blocks = std::move(content);
     message.timestamp = message_place_;
     message.created_at = base::format_timestamp(now_us);
     message.turn_id = claim_.turn_id;
