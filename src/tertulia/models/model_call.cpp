@@ -76,6 +76,11 @@ base::Result<void> ModelCall::choose_first() {
                     .retry_after = std::max(std::chrono::ceil<Milliseconds>(until - now()), Milliseconds(1))});
 }
 
+bool ModelCall::choose_next() {
+    const Step step = policy_.next({FailureKind::context_too_long, {}}, false, SoFar::nothing, now(), 0);
+    return step.is_call() && !step.less_context;
+}
+
 async::Task<void> ModelCall::run(Deadline deadline) {
     deadline_ = deadline;
     do co_await attempt();
@@ -95,7 +100,7 @@ async::Task<void> ModelCall::attempt() {
         co_await race();
     else
         co_await open();
-    if (ours_) co_return;  // nothing was asked
+    if (ours_ || !lane_->is_called) co_return;
     Lane& lane = *lane_;
     if (lane.bug) std::rethrow_exception(lane.bug);
     if (!lane.failure && !co_await asker_.may_show()) lane.failure = std::make_unique<Failure>(stopped());
@@ -113,13 +118,18 @@ async::Task<std::optional<ModelRequest>> ModelCall::prepare(Lane& lane, Step ste
     lane.target = &route_.targets[step.target];
     auto request = co_await asker_.ask(*lane.target, step);
     if (!request) {
-        ours_ = std::make_unique<base::Error>(std::move(request.error()));
+        if (request.error().code == base::Errc::too_large)
+            lane.failure =
+                std::make_unique<Failure>(Failure{FailureKind::context_too_long, std::move(request.error())});
+        else
+            ours_ = std::make_unique<base::Error>(std::move(request.error()));
         co_return std::nullopt;
     }
     co_return std::move(*request);
 }
 
 void ModelCall::add_record(Lane& lane, std::size_t target) {
+    lane.is_called = true;
     lane.record = attempts_.size();
     lane.began = now();
     attempts_.push_back({.target = target, .reported = std::nullopt, .prompt_estimate = asker_.prompt_tokens()});
@@ -130,9 +140,13 @@ Deadline ModelCall::first_token_deadline(const Lane& lane) const {
 }
 
 async::Task<void> ModelCall::open() {
-    lane_ = std::make_shared<Lane>();
+    const auto before = std::exchange(lane_, std::make_shared<Lane>());
     const auto request = co_await prepare(*lane_, policy_.latest());
-    if (!request) co_return;
+    if (!request) {
+        // Of more use than that the small window of a last resort is too small.
+        if (lane_->failure && before) lane_->failure->error = before->failure->error;
+        co_return;
+    }
     add_record(*lane_, policy_.latest().target);
     co_await begin(*lane_, *request, stop_, first_token_deadline(*lane_));
 }
@@ -315,12 +329,11 @@ void ModelCall::end_record(Lane& lane) {
 
 bool ModelCall::goes_on() {
     const Failure& failure = *lane_->failure;
-    const AttemptRecord& record = attempts_[lane_->record];
+    const bool had_content = lane_->is_called && attempts_[lane_->record].had_content;
     if (stop_.stop_requested() || deadline_.passed(now())) return false;
-    if (record.had_content) shown_until_ = failure.error.code;
+    if (had_content) shown_until_ = failure.error.code;
     const Step before = policy_.latest();
-    const Step step =
-        policy_.next(failure, record.had_content, asker_.so_far(), now(), unit_random(parts_.random), deadline_);
+    const Step step = policy_.next(failure, had_content, asker_.so_far(), now(), unit_random(parts_.random), deadline_);
     if (!step.is_call()) return false;
     if (step.less_context && !before.less_context && !asker_.can_ask_less()) return false;
     if (step.target == before.target) parts_.metrics.decision("retry", lane_->target->provider_name);

@@ -41,7 +41,8 @@ class Asker {
 
     /// Before a step with less context: is there any less?
     virtual bool can_ask_less() const = 0;
-    /// What `target` is to be sent, in the step's form. An error ends the call with it.
+    /// What `target` is to be sent, in the step's form. too_large: it does not fit this target, others may take it; any
+    /// other error ends the call with it.
     virtual async::Task<base::Result<ModelRequest>> ask(const ModelRef& target, const Step& step) = 0;
     /// Our estimate of the tokens of the latest `ask`.
     virtual std::int64_t prompt_tokens() const = 0;
@@ -81,6 +82,8 @@ class ModelCall {
 
     /// Chooses the target of the first call. `upstream_unavailable` with retry_after: the breakers of all are open.
     base::Result<void> choose_first();
+    /// The request does not fit the chosen target: chooses the next one. False: there is none.
+    bool choose_next();
     /// Calls until the answer is whole, or nothing is left to try; `deadline` is for all together.
     async::Task<void> run(base::Deadline deadline);
     /// How it came out, after `run`.
@@ -89,6 +92,8 @@ class ModelCall {
     const std::vector<ModelRef>& targets() const { return route_.targets; }
     /// The target that is being called, or was called last.
     const ModelRef& target() const { return route_.targets[policy_.latest().target]; }
+    /// The target whose content was shown last; where there was none, as `target`.
+    const ModelRef& answering() const { return shown_by_ ? route_.targets[*shown_by_] : target(); }
     /// In the order of the calls.
     const std::vector<AttemptRecord>& attempts() const { return attempts_; }
 
@@ -110,6 +115,7 @@ class ModelCall {
         chat::AnswerEvents steps;
         std::optional<chat::Usage> usage;
         std::unique_ptr<Failure> failure;  // a stream may last for minutes: small while all is well
+        bool is_called = false;            // and has a record
         bool is_done = false;
     };
 

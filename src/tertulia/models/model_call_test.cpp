@@ -23,7 +23,8 @@ class KeepingAsker final : public Asker {
     bool can_ask_less() const override { return true; }
     async::Task<base::Result<ModelRequest>> ask(const ModelRef& target, const Step& step) override {
         if (on_ask && !asked.empty()) co_await on_ask();
-        if (refuses_at && *refuses_at == asked.size()) co_return base::fail(base::Errc::budget_exceeded, "too dear");
+        if (refuses_at && *refuses_at == asked.size() && !(refuses_only_once && std::exchange(has_refused, true)))
+            co_return base::fail(refuses_as, "no");
         asked.push_back(step.form);
         co_return ModelRequest{.model = target.model, .messages = {{}}};
     }
@@ -58,6 +59,8 @@ class KeepingAsker final : public Asker {
     bool shows = true;
     bool calls_tools = false;
     std::optional<std::size_t> refuses_at;
+    base::Errc refuses_as = base::Errc::budget_exceeded;
+    bool refuses_only_once = false, has_refused = false;
     std::function<void()> on_show;
     /// Before the answers to all questions but the first.
     std::function<async::Task<void>()> on_ask;
@@ -196,6 +199,21 @@ TEST_F(ModelCallTest, AnErrorOfTheAskersEndsTheCall) {
     asker.refuses_at = 1;
     EXPECT_EQ(run(), "budget_exceeded");
     EXPECT_THAT(outcomes(), ElementsAre("a:upstream_unavailable"));
+}
+
+TEST_F(ModelCallTest, ATargetThatTheRequestDoesNotFitIsPassedOver) {
+    asker.refuses_as = base::Errc::too_large;
+    asker.refuses_at = 1;
+    providers[0]->script = {cut("one ")};
+    providers[2]->script = {FakeProvider::whole("two")};
+    EXPECT_EQ(run(), "upstream_unavailable");  // neither b nor c, and no other to ask
+    EXPECT_THAT(outcomes(), ElementsAre("a:upstream_unavailable"));
+    asker.refuses_only_once = true;
+    asker.asked.clear();
+    providers[0]->script = {cut("one ")};
+    EXPECT_EQ(run(), "end_turn");
+    EXPECT_THAT(outcomes(), ElementsAre("a:upstream_unavailable", "c:ok"));
+    EXPECT_TRUE(providers[1]->requests.empty());
 }
 
 TEST_F(ModelCallTest, WhatMayNotBeShownEndsTheCall) {

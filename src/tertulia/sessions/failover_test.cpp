@@ -302,6 +302,68 @@ TEST_F(FailoverTest, AModelThatGaveNothingIsNoHome) {
     });
 }
 
+TEST_F(FailoverTest, TheSessionIsReadAgainForTheNextModel) {
+    run([this]() -> async::Task<void> {
+        co_await say("Hello.");
+        const std::string question(200'000, 'q');  // longer than the first page of a session
+        const std::vector<chat::ContentBlock> content = {
+            chat::Text{question}, chat::Image{.media_type = "image/png", .base64 = "AAAA", .url = {}}};
+        first->script = {cut({FakeProvider::text("one ")})};
+        second->prefill = true;
+        second->script = {FakeProvider::whole("two")};
+        auto begun = service.begin({.session_id = "s", .content = content, .system = "Be kind."});
+        EXPECT_EQ((co_await begun->reader.wait_end(soon()))->message, "one two");
+        const models::ModelRequest &asked = first->requests.back(), &again = second->requests.back();
+        EXPECT_EQ(again.system, asked.system);
+        EXPECT_EQ(again.messages.size(), asked.messages.size() + 1);
+        for (std::size_t i = 0; i < asked.messages.size(); ++i)
+            EXPECT_EQ(again.messages[i].content, asked.messages[i].content);
+        EXPECT_EQ(again.messages[2].content, content);
+        EXPECT_EQ(chat::text_of(again.messages.back().content), "one");
+        EXPECT_EQ(again.stable_messages, asked.stable_messages);
+    });
+}
+
+TEST_F(FailoverTest, AContinuationGoesOnAtTheNextModel) {
+    run([this]() -> async::Task<void> {
+        first->script = {cut({FakeProvider::text("one ")}), cut({FakeProvider::text("two ")})};
+        second->script = {{.refusal = failure(FailureKind::failed)}, FakeProvider::whole("three")};
+        const auto failed = co_await say("x");
+        EXPECT_EQ(failed->message, "one ");
+        auto again = co_await service.continue_turn({{"local", "s"}, failed->turn_id}, {});
+        if (!again) {
+            ADD_FAILURE() << again.error().message;
+            co_return;
+        }
+        Seen live;
+        EventBatch batch;
+        while (!batch.has_end() && co_await again->reader.next(batch, soon())) live.add(batch);
+        const auto result = again->reader.result();
+        EXPECT_EQ(result->message, "one two three");
+        EXPECT_EQ(live.text(), result->message);
+        EXPECT_THAT(live.kinds(),
+                    ElementsAre(EventKind::started, EventKind::text_replaced, EventKind::text, EventKind::rerouted,
+                                EventKind::text, EventKind::usage, EventKind::ended));
+        const auto& messages = second->requests.back().messages;
+        EXPECT_EQ(messages.size(), 3u);
+        EXPECT_EQ(chat::text_of(messages[1].content), "one two ");
+        co_await expect_same_text(*result, live);
+    });
+}
+
+TEST_F(FailoverTest, AContinuationNeverBeginsAnew) {
+    run([this]() -> async::Task<void> {
+        first->script = {cut({FakeProvider::text("one ")}), cut({step(Kind::tool_call, 0, "f", "1")})};
+        second->script = {{.refusal = failure(FailureKind::failed)}};
+        const auto failed = co_await say("x");
+        auto again = co_await service.continue_turn({{"local", "s"}, failed->turn_id}, {});
+        const auto result = co_await again->reader.wait_end(soon());
+        EXPECT_EQ(result->state, TurnState::failed);
+        EXPECT_EQ(result->message, "one ");
+        EXPECT_EQ(second->requests.size(), 1u);
+    });
+}
+
 // The worst case of one call of either model fits, that of two does not.
 class TightBudgetTest : public FailoverTest {
   protected:

@@ -84,9 +84,11 @@ async::Task<Turn::Problem> Turn::prepare() {
                   question_.take_route(), question_.before() != nullptr, static_cast<models::Asker&>(*this),
                   claim_->stop.get_token());
     if (auto chosen = call_->choose_first(); !chosen) co_return chosen.error();
-    if (auto problem = co_await question_.choose_context(
-            call_->target(), question_.before() ? std::string_view(question_.before()->content) : std::string_view()))
-        co_return problem;
+    const std::string_view so_far = question_.before() ? std::string_view(question_.before()->content) : "";
+    auto problem = co_await question_.choose_context(call_->target(), so_far);
+    while (problem && problem->code == base::Errc::too_large && call_->choose_next())
+        problem = co_await question_.choose_context(call_->target(), so_far);
+    if (problem) co_return problem;
     // Over budget is said before anything is written.
     auto reserved = co_await reserve(call_->target());
     if (!reserved) co_return std::move(reserved.error());
@@ -386,7 +388,7 @@ TurnResult Turn::result(TurnState state) const {
     result.turn_id = claim_->turn_id;
     result.continues = question_.continues();
     if (!call_) return result;
-    result.model = call_->target().name;
+    result.model = call_->answering().name;
     for (const models::AttemptRecord& attempt : call_->attempts())
         result.attempts.push_back({.model = call_->targets()[attempt.target].name,
                                    .outcome = std::string(attempt.outcome()),
