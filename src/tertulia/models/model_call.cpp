@@ -263,14 +263,14 @@ void ModelCall::settle_race(const std::shared_ptr<Lane>& winner, const std::shar
         record.time = std::chrono::duration_cast<Milliseconds>(now() - loser->began);
         record.reported = loser->usage;
         // Without the slow ones the usual time would sink from window to window, and ever more calls be hedged.
-        if (record.target == 0)
+        if (loser->record == 0)
             parts_.resilience.first_tokens.add(loser->target->name, record.prompt_estimate, record.time);
         parts_.metrics.attempt(loser->target->provider_name, record.outcome());
     }
     lane_ = winner;
     if (winner->failure) return;
     policy_.now_at(place);
-    if (place != 0) parts_.metrics.decision("hedge", "won");
+    if (winner->record != 0) parts_.metrics.decision("hedge", "won");
 }
 
 // -- content and ends ------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ class ModelCallTest : public testing::Test {
     // Runs a call of the targets a, b and c, and says how it ended.
     std::string run(Hedge hedge = {}) {
         resilience.emplace(models::Resilience::Settings{.retry = settings, .retry_share = 1.0});
-        for (const char* name : {"a", "b", "c"})
+        for (const char* name : failed_targets)
             for (int i = 0; i < failed_before; ++i) resilience->breakers.failed(name, base::system_clock().steady());
         EXPECT_TRUE(directory.add_route("r", {"a/m", "b/m", "c/m"}, hedge));
         call.emplace(ModelCall::Parts{.resilience = *resilience,
@@ -127,6 +127,7 @@ class ModelCallTest : public testing::Test {
     async::Worker worker{[](const std::string& what) { ADD_FAILURE() << what; }};
     std::optional<Resilience> resilience;
     int failed_before = 0;  // calls of each target in a row
+    std::vector<const char*> failed_targets{"a", "b", "c"};
     RetrySettings settings{.attempts = 3, .base = base::Milliseconds(1), .max = base::Milliseconds(2)};
     telemetry::Metrics metrics;
     ModelDirectory directory;
@@ -260,6 +261,18 @@ TEST_F(ModelCallTest, AFirstTargetThatAnswersInTimeStartsNoOther) {
     EXPECT_EQ(run({.kind = Hedge::Kind::fixed, .delay = std::chrono::seconds(20)}), "end_turn");
     EXPECT_TRUE(providers[1]->requests.empty());
     EXPECT_THAT(outcomes(), ElementsAre("a:ok"));
+}
+
+TEST_F(ModelCallTest, TheFirstCallOfARaceNeedNotBeTheFirstTargets) {
+    failed_before = 5;
+    failed_targets = {"a"};
+    const auto gate = async::Waiter::make(worker.executor());
+    providers[1]->script = {{.reads = {FakeProvider::text("hello", chat::StopReason::end_turn)}, .gate = gate}};
+    providers[2]->script = {{.gate = async::Waiter::make(worker.executor())}};
+    providers[2]->on_open = [gate] { gate->wake(); };
+    EXPECT_EQ(run(at_once), "end_turn");
+    EXPECT_THAT(outcomes(), ElementsAre("b:ok", "c:cancelled"));
+    EXPECT_THAT(metrics.render(), testing::Not(testing::HasSubstr("won")));
 }
 
 TEST_F(ModelCallTest, ARaceIsWonByWhoeverDoesNotFail) {
