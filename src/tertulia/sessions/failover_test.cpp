@@ -364,6 +364,27 @@ TEST_F(FailoverTest, AContinuationNeverBeginsAnew) {
     });
 }
 
+class RetryingTest : public FailoverTest {
+  protected:
+    RetryingTest() : FailoverTest({}, {.attempts = 3, .base = base::Milliseconds(1), .max = base::Milliseconds(1)}) {
+        EXPECT_TRUE(models.add_route("smart", {first_model}, {}));
+    }
+};
+
+TEST_F(RetryingTest, LessContextIsChosenOnce) {
+    run([this]() -> async::Task<void> {
+        for (int i = 0; i < 12; ++i) co_await say(std::string(400, 'x'));
+        first->script = {{.refusal = failure(FailureKind::context_too_long)},
+                         {.refusal = failure(FailureKind::overloaded)},
+                         FakeProvider::whole("Hello")};
+        EXPECT_EQ((co_await say("y"))->message, "Hello");
+        const auto& asked = first->requests;
+        const std::size_t last = asked.size() - 1;
+        EXPECT_LT(asked[last - 1].messages.size(), asked[last - 2].messages.size());
+        EXPECT_EQ(asked[last].messages.size(), asked[last - 1].messages.size());
+    });
+}
+
 // The worst case of one call of either model fits, that of two does not.
 class TightBudgetTest : public FailoverTest {
   protected:

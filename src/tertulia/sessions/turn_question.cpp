@@ -168,6 +168,7 @@ async::Task<TurnQuestion::Problem> TurnQuestion::choose_context(const models::Mo
     if (!context) co_return context.error();
     context_ = std::move(*context);
     context_for_ = &target;
+    has_less_context_ = false;
     asking_->header.context_from = context_.from;
     co_return std::nullopt;
 }
@@ -232,7 +233,7 @@ async::Task<base::Result<models::ModelRequest>> TurnQuestion::request(const mode
         if (auto problem = co_await recall()) co_return std::unexpected(std::move(*problem));
     if (context_for_ != &target) {
         if (auto problem = co_await choose_context(target, so_far)) co_return std::unexpected(std::move(*problem));
-    } else if (step.less_context) {
+    } else if (step.less_context && !std::exchange(has_less_context_, true)) {
         choose_less_context();
     }
     models::ModelRequest request{.model = target.model,

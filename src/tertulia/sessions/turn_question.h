@@ -98,6 +98,7 @@ class TurnQuestion {
     std::optional<std::vector<StoredMessage>> missed_;
     models::ModelRoute route_;
     const models::ModelRef* context_for_ = nullptr;
+    bool has_less_context_ = false;
     std::int64_t max_tokens_ = 0;
     Context context_;
     std::int64_t so_far_tokens_ = 0;
