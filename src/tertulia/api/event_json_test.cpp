@@ -9,7 +9,6 @@ namespace tertulia::api {
 namespace {
 
 using Kind = chat::AnswerEvents::Kind;
-using sessions::EventKind;
 using sessions::TurnState;
 
 // The names and data of a log's events.

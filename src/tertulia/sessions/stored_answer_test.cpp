@@ -211,7 +211,7 @@ TEST(StoredAnswer, AContinuationIsReplayedAsItWasTold) {
     };
     for (const auto& [beginning, before] : beginnings)
         for (const auto& [what, steps] : answers()) {
-            SCOPED_TRACE(beginning + ", then " + what);
+            SCOPED_TRACE(testing::Message() << beginning << ", then " << what);
             Told told(&before);
             told.add(steps);
             const StoredMessage stored = told.finish();

@@ -59,13 +59,13 @@ TEST_F(TurnRegistryTest, TheTurnsOfASessionRunInTheOrderInWhichTheyCame) {
 }
 
 TEST_F(TurnRegistryTest, SessionsDoNotWaitForEachOther) {
-    enter("a");
+    EXPECT_TRUE(enter("a"));
     EXPECT_TRUE(enter("b", OnBusy::reject, "other"));
     EXPECT_TRUE(registry.is_first(*claims["b"]));
 }
 
 TEST_F(TurnRegistryTest, OneThatWaitsMayLeave) {
-    for (const char* id : {"a", "b", "c"}) enter(id);
+    for (const char* id : {"a", "b", "c"}) EXPECT_TRUE(enter(id));
     registry.leave(*claims["b"]);
     registry.leave(*claims["b"]);  // again: nothing
     EXPECT_EQ(registry.size(), 2u);
@@ -110,9 +110,9 @@ TEST_F(TurnRegistryTest, OfAllSessionsTogetherThereAreOnlySoMany) {
 }
 
 TEST_F(TurnRegistryTest, AnInterruptionStopsWhatRunsAndGoesBeforeWhatWaits) {
-    enter("a");
-    enter("b");
-    enter("c", OnBusy::interrupt);
+    EXPECT_TRUE(enter("a"));
+    EXPECT_TRUE(enter("b"));
+    EXPECT_TRUE(enter("c", OnBusy::interrupt));
     EXPECT_TRUE(is_stopped("a"));
     EXPECT_EQ(claims["a"]->stop_as, TurnState::cancelled);
     EXPECT_FALSE(is_stopped("b"));
@@ -122,10 +122,10 @@ TEST_F(TurnRegistryTest, AnInterruptionStopsWhatRunsAndGoesBeforeWhatWaits) {
 }
 
 TEST_F(TurnRegistryTest, OfSeveralInterruptionsTheLastOneStaysAndTheyKeepTheirOrder) {
-    enter("a");
-    enter("waits");
-    enter("b", OnBusy::interrupt);
-    enter("c", OnBusy::interrupt);
+    EXPECT_TRUE(enter("a"));
+    EXPECT_TRUE(enter("waits"));
+    EXPECT_TRUE(enter("b", OnBusy::interrupt));
+    EXPECT_TRUE(enter("c", OnBusy::interrupt));
     EXPECT_FALSE(is_stopped("b")) << "its place has not come";
     registry.leave(*claims["a"]);
     EXPECT_EQ(registry.running(key), "b");
@@ -145,20 +145,20 @@ TEST_F(TurnRegistryTest, AnInterruptionOfAnIdleSessionIsAMessageLikeAnyOther) {
 }
 
 TEST_F(TurnRegistryTest, NothingOvertakesADeletion) {
-    enter("a");
-    enter("b");
+    EXPECT_TRUE(enter("a"));
+    EXPECT_TRUE(enter("b"));
     registry.enter_behind_all(claim(""));
     registry.stop_before(*claims[""], TurnState::cancelled);
     EXPECT_TRUE(is_stopped("a"));
     EXPECT_TRUE(is_stopped("b"));
-    enter("c", OnBusy::interrupt);
+    EXPECT_TRUE(enter("c", OnBusy::interrupt));
     EXPECT_EQ(run_all(), (Order{"a", "b", "", "c"}));
     EXPECT_FALSE(is_stopped("c"));
 }
 
 TEST_F(TurnRegistryTest, StopsTheTurnThatIsNamedRunningOrWaiting) {
-    enter("a");
-    enter("b");
+    EXPECT_TRUE(enter("a"));
+    EXPECT_TRUE(enter("b"));
     EXPECT_TRUE(registry.stop({key, "b"}, TurnState::cancelled));
     EXPECT_TRUE(is_stopped("b"));
     EXPECT_FALSE(is_stopped("a"));
@@ -169,9 +169,9 @@ TEST_F(TurnRegistryTest, StopsTheTurnThatIsNamedRunningOrWaiting) {
 }
 
 TEST_F(TurnRegistryTest, AtTheEndEverythingIsStoppedAndNothingEnters) {
-    enter("a");
-    enter("b");
-    enter("x", OnBusy::queue, "other");
+    EXPECT_TRUE(enter("a"));
+    EXPECT_TRUE(enter("b"));
+    EXPECT_TRUE(enter("x", OnBusy::queue, "other"));
     registry.close();
     registry.stop_all(TurnState::interrupted);
     for (const char* id : {"a", "b", "x"}) {
