@@ -61,6 +61,9 @@ void fill_interrupted(StoredMessage& answer, const TurnRemains* remains, std::ui
     answer.events = std::move(events).take();
     if (!answer.outcome) answer.outcome.emplace();
     answer.outcome->reroutes = reroutes_of(kept.record, kept.bytes);
+    if (!answer.outcome->reroutes.empty() && !answer.outcome->reroutes.back().to.empty())
+        answer.model = answer.outcome->reroutes.back().to;
+    if (remains) answer.usage = usage_of_interrupted(answer, *remains, before);
 }
 
 std::optional<chat::Usage> usage_of_interrupted(const StoredMessage& answer, const TurnRemains& remains,

@@ -33,10 +33,10 @@ struct TurnRemains {
     bool add(std::string_view piece);
 };
 
-/// Fills in what an interrupted answer holds: text, blocks, model, and the events as far as they were kept, then the
-/// terminal one, whose number is beyond all that anybody saw. `remains`: nullptr where nothing was kept; then
-/// `first_number` is that of `turn.started`. `before`: the answer that the turn was rewriting, or nullptr; its content
-/// stays the beginning. Pure.
+/// Fills in what an interrupted answer holds: text, blocks, the model that spoke last, what it used (estimated), and
+/// the events as far as they were kept, then the terminal one, whose number is beyond all that anybody saw. `remains`:
+/// nullptr where nothing was kept; then `first_number` is that of `turn.started`. `before`: the answer that the turn
+/// was rewriting, or nullptr; its content stays the beginning. Pure.
 void fill_interrupted(StoredMessage& answer, const TurnRemains* remains, std::uint32_t first_number,
                       const StoredMessage* before);
 

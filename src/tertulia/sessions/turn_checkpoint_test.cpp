@@ -136,6 +136,21 @@ TEST(TurnCheckpoint, WhatWasKeptIsTheInterruptedAnswer) {
     EXPECT_EQ(replay(answer, 10'002), Lines());
 }
 
+TEST(TurnCheckpoint, AnInterruptedAnswerNamesWhoSpokeLastAndWhatItUsedIsEstimated) {
+    const auto turn = log();
+    say(*turn, Kind::text, "Hello, ");
+    turn->reroute({.from = "p/m", .to = "q/n", .reason = "timed_out", .kept_chars = 7});
+    say(*turn, Kind::text, "you.");
+    const TurnRemains remains = remains_of(*turn);
+    const StoredMessage answer = interrupted(&remains);
+    EXPECT_EQ(answer.model, "q/n");
+    EXPECT_EQ(answer.content, "Hello, you.");
+    ASSERT_TRUE(answer.usage);
+    EXPECT_TRUE(answer.usage->estimated());
+    EXPECT_GT(answer.usage->output, 0);
+    EXPECT_FALSE(interrupted(nullptr).usage) << "its model had said nothing";
+}
+
 TEST(TurnCheckpoint, AReaderThatSawMoreThanWasKeptIsGivenTheTextAnew) {
     const auto turn = log();
     say(*turn, Kind::text, "Hello");

@@ -29,12 +29,9 @@ sessions::StoredMessage interrupted_answer(const LostTurn& turn, std::string tim
     return answer;
 }
 
-std::optional<billing::Bill> interrupted_bill(const LostTurn& turn, const sessions::StoredMessage& answer,
-                                              const PriceBill& priced) {
-    if (!turn.remains || answer.model.empty()) return std::nullopt;
-    const auto usage = usage_of_interrupted(answer, *turn.remains, turn.before ? &*turn.before : nullptr);
-    if (!usage) return std::nullopt;
-    billing::Bill bill{.model = answer.model, .usage = *usage};
+std::optional<billing::Bill> interrupted_bill(const sessions::StoredMessage& answer, const PriceBill& priced) {
+    if (answer.model.empty() || !answer.usage) return std::nullopt;
+    billing::Bill bill{.model = answer.model, .usage = *answer.usage};
     return priced ? priced(std::move(bill)) : std::move(bill);
 }
 

@@ -36,8 +36,7 @@ using PriceBill = std::function<billing::Bill(billing::Bill)>;
 
 /// The bill of such an answer, by our own estimate; nothing where none is due, or its model is not known. `priced` may
 /// be empty.
-std::optional<billing::Bill> interrupted_bill(const LostTurn& turn, const sessions::StoredMessage& answer,
-                                              const PriceBill& priced);
+std::optional<billing::Bill> interrupted_bill(const sessions::StoredMessage& answer, const PriceBill& priced);
 
 /// Nano-dollars of all of them, as far as prices are known.
 std::int64_t cost_of(std::span<const billing::Bill> bills);
