@@ -17,8 +17,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(request.error().code == tertulia::base::Errc::invalid_request && !request.error().message.empty());
         return 0;
     }
-    require(request->turn.message.find_first_not_of(" \t\r\n") != std::string::npos);
-    require(tertulia::base::find_invalid_utf8(request->turn.message) == std::string_view::npos);
+    require(!request->turn.content.empty());
+    for (const tertulia::chat::ContentBlock& block : request->turn.content)
+        if (const auto* text = std::get_if<tertulia::chat::Text>(&block)) {
+            require(text->text.find_first_not_of(" \t\r\n") != std::string::npos);
+            require(tertulia::base::find_invalid_utf8(text->text) == std::string_view::npos);
+        }
     require(request->turn.session_id.empty() || tertulia::base::is_session_id(request->turn.session_id));
     require(request->turn.metadata.size() <= 4096);
     require(request->turn.metadata.empty() || tertulia::base::parse_json(request->turn.metadata).has_value());
