@@ -72,11 +72,22 @@ struct Piece {
     const chat::ToolCall* call = nullptr;  // of a tool call
 };
 
+// The newest of the first `count` pieces that goes on with this event; `count` where it begins one.
+std::size_t find_piece(const std::vector<Piece>& pieces, std::size_t count, const EventEntry& entry, Part part,
+                       std::size_t model) {
+    if (entry.kind == EventKind::tool_call) return count;
+    for (std::size_t i = count; i > 0; --i) {
+        const Piece& piece = pieces[i - 1];
+        if (piece.model != model) break;
+        if (piece.part == part && piece.block == entry.block) return i - 1;
+    }
+    return count;
+}
+
 // The piece that an event belongs to; made as MessageBuilder makes its blocks.
 std::size_t piece_of(std::vector<Piece>& pieces, const EventEntry& entry, Part part, std::size_t model) {
-    if (entry.kind != EventKind::tool_call)
-        for (std::size_t i = pieces.size(); i-- > 0 && pieces[i].model == model;)
-            if (pieces[i].part == part && pieces[i].block == entry.block) return i;
+    const std::size_t found = find_piece(pieces, pieces.size(), entry, part, model);
+    if (found < pieces.size()) return found;
     pieces.push_back({.part = part, .block = entry.block, .model = model, .rest = {}});
     return pieces.size() - 1;
 }
@@ -245,10 +256,9 @@ RestoredEvents restore_events(const StoredMessage& answer) {
     std::size_t begun = 0;
     model = 0;
     const auto piece_now = [&](Part part) -> Piece& {
-        if (entry.kind != EventKind::tool_call)
-            for (std::size_t i = begun; i-- > 0 && pieces[i].model == model;)
-                if (pieces[i].part == part && pieces[i].block == entry.block) return pieces[i];
-        return pieces[begun++];
+        const std::size_t found = find_piece(pieces, begun, entry, part, model);
+        if (found == begun) ++begun;
+        return pieces[found];
     };
     for (EventCursor cursor; cursor.next(answer.events, entry);) {
         const auto part = part_of(entry.kind);
