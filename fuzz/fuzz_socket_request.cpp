@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     require(request->request_id == id);
     const bool is_chat = request->type == Type::chat, is_ping = request->type == Type::ping;
-    require(is_chat == !request->chat.turn.message.empty());
+    require(is_chat == !request->chat.turn.content.empty());
     require(is_chat || is_ping || tertulia::base::is_session_id(request->session_id));
     const bool has_turn = request->type == Type::resume || request->type == Type::cancel;
     require(has_turn ? tertulia::base::is_session_id(request->turn_id) : request->turn_id.empty());
