@@ -113,6 +113,7 @@ void read_turn(Input input, const StoredMessage* before) {
     add(EventKind::started, {});
     if (before) add(EventKind::text_replaced, before_text);
     bool has_text = false;
+    std::string_view model = "p/m";
     while (!input.rest.empty()) {
         const std::size_t what = input.number(15);
         const std::string_view text = input.text(input.number(6));
@@ -135,6 +136,7 @@ void read_turn(Input input, const StoredMessage* before) {
             add(EventKind::maker, text);
         } else if (what == 12 || what == 13) {
             add(EventKind::rerouted, Rerouted{"p/m", "q/n", "timed_out", std::ssize(text)}.to_text());
+            model = "q/n";
             has_text = false;
             if (what == 12 || before) continue;
             add(EventKind::text_replaced, {});
@@ -144,7 +146,7 @@ void read_turn(Input input, const StoredMessage* before) {
     }
     flush();
     const StoredMessage answer = interrupted(&remains, 1, before);
-    require(answer.model == "p/m" && answer.content.starts_with(before_text));
+    require(answer.model == model && answer.content.starts_with(before_text));
     replay(answer, true);
 }
 
