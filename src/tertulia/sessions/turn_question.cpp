@@ -57,15 +57,19 @@ async::Task<TurnQuestion::Problem> TurnQuestion::prepare(base::Deadline deadline
 async::Task<TurnQuestion::Problem> TurnQuestion::read_session() {
     if (request_.session_id.empty())
         co_return std::nullopt;  // an id of our own making: nobody can have stored anything under it
+    co_return co_await load(taken_up_ ? 2 : 1);
+}
+
+// The header, and the newest messages: at least so many of them, if there are.
+async::Task<TurnQuestion::Problem> TurnQuestion::load(std::size_t least) {
     auto opened = co_await parts_.store.open(claim_.key, first_page_messages, first_page_bytes);
     if (!opened) co_return opened.error();
-    if (*opened) {
-        asking_->header = std::move((*opened)->header);
-        asking_->history = std::move((*opened)->newest);
-        asking_->more_history = (*opened)->more;
-    }
+    if (!*opened) co_return std::nullopt;
     std::vector<StoredMessage>& history = asking_->history;
-    if (taken_up_ && history.size() == 1 && asking_->more_history) {
+    asking_->header = std::move((*opened)->header);
+    history = std::move((*opened)->newest);
+    asking_->more_history = (*opened)->more;
+    if (history.size() < least && asking_->more_history) {
         // An answer so long that its question did not come with it.
         auto question = co_await parts_.store.older(claim_.key, history.back().timestamp, 1, 1);
         if (!question) co_return question.error();
@@ -202,24 +206,12 @@ void TurnQuestion::forget() {
 // Nobody else writes to the session meanwhile: what is stored is what was there, and this turn's own message.
 async::Task<TurnQuestion::Problem> TurnQuestion::recall() {
     asking_ = std::make_unique<Asking>();
-    auto opened = co_await parts_.store.open(claim_.key, first_page_messages, first_page_bytes);
-    if (!opened) co_return opened.error();
     const std::size_t own = taken_up_ ? 2 : 1;
+    if (auto problem = co_await load(own)) co_return problem;
     std::vector<StoredMessage>& history = asking_->history;
-    if (*opened) {
-        asking_->header = std::move((*opened)->header);
-        history = std::move((*opened)->newest);
-        asking_->more_history = (*opened)->more;
-    }
-    if (history.size() < own && asking_->more_history) {
-        auto question = co_await parts_.store.older(claim_.key, history.back().timestamp, 1, 1);
-        if (!question) co_return question.error();
-        std::ranges::move(*question, std::back_inserter(history));
-    }
     if (history.size() < own || history[own - 1].role != chat::Role::user)
         co_return base::Error{.code = base::Errc::conflict,
                               .message = "The session was deleted while this answer was being given."};
-    asking_->history_end = history.back().timestamp;
     asking_->question = {.role = chat::Role::user, .content = blocks_of(history[own - 1])};
     history.erase(history.begin(), history.begin() + static_cast<std::ptrdiff_t>(own));
     asking_->header.message_count -= static_cast<std::int64_t>(own);

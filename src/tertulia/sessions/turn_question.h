@@ -79,6 +79,7 @@ class TurnQuestion {
     };
 
     async::Task<Problem> read_session();
+    async::Task<Problem> load(std::size_t least);
     async::Task<Problem> check_parent();
     Problem take_up_answer();
     Problem choose_route();
