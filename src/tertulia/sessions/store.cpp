@@ -25,4 +25,34 @@ std::optional<TurnState> parse_turn_state(std::string_view text) {
     return std::nullopt;
 }
 
+async::Task<base::Result<std::optional<SessionSnapshot>>> SessionStore::open_turn(TurnOpening opening) {
+    return open(std::move(opening.turn.key), opening.max_messages, opening.max_bytes);
+}
+
+async::Task<base::Result<void>> SessionStore::abandon_turn(TurnName) {
+    co_return base::Result<void>();
+}
+
+async::Task<base::Result<std::optional<IdempotencyRecord>>> SessionStore::claim_key(std::string owner,
+                                                                                    IdempotencyRecord record,
+                                                                                    std::string, std::int64_t now_us) {
+    return idempotency(std::move(owner), std::move(record.key), now_us);
+}
+
+async::Task<base::Result<bool>> SessionStore::ask_to_stop(TurnName, TurnState) {
+    co_return false;
+}
+
+async::Task<base::Result<std::string>> SessionStore::running_turn(SessionKey) {
+    co_return std::string();
+}
+
+async::Task<base::Result<void>> SessionStore::hand_over(TurnName) {
+    co_return base::fail(base::Errc::not_found, "This store is no other process's: a turn cannot be handed over.");
+}
+
+async::Task<base::Result<HandedTurn>> SessionStore::take_over(TurnOpening) {
+    co_return base::fail(base::Errc::not_found, "This store is no other process's: no turn is handed over.");
+}
+
 }  // namespace tertulia::sessions

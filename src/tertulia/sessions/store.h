@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -215,6 +216,32 @@ struct SessionSnapshot {
     bool more = false;
 };
 
+/// A turn is about to read its session, and to write into it. Value.
+struct TurnOpening {
+    TurnName turn;
+    /// The header's sticky members, where the turn changes them.
+    std::optional<std::string> model;
+    std::optional<std::string> system;
+    /// What a new session is listed under: its first message's text.
+    std::string text;
+    /// As in `open`.
+    std::int64_t max_messages = 0;
+    std::int64_t max_bytes = 0;
+    /// Asks the turn to end as that: another process took its session over (interrupted), or was asked to stop it. May
+    /// be called from any thread, until the turn has ended or was abandoned; empty: nobody listens.
+    std::function<void(TurnState as)> stop;
+};
+
+/// A turn that ran in another process until that handed it over. Value.
+struct HandedTurn {
+    SessionSnapshot session;
+    /// What its checkpoints hold, in the order of their writing.
+    std::vector<std::string> pieces;
+    /// TurnStart::first_number and TurnStart::rewrites.
+    std::uint32_t first_number = 1;
+    std::string rewrites;
+};
+
 /// Keeps sessions. Every write is durable when its task returns success; a failed one has changed nothing.
 /// Errors: `unavailable` (full disk, locked, gone) with a message for the operator's eyes in the log and a plain one in
 /// the Error; `not_found`, `conflict` where the method says so. Shared; safe from any thread: tasks come back on the
@@ -232,6 +259,38 @@ class SessionStore {
     virtual async::Task<base::Result<std::vector<StoredMessage>>> older(SessionKey key, std::string before,
                                                                         std::int64_t max_messages,
                                                                         std::int64_t max_bytes) = 0;
+
+    // -- where several processes may share the store; the others need none of these
+
+    /// May other processes write to the same sessions? Then a turn claims its session's order in the store, before its
+    /// model is called: it `open_turn`s, and then `begin_turn`s or `abandon_turn`s.
+    virtual bool is_shared() const { return false; }
+
+    /// `open`, with the session's order claimed for the turn until it has ended, was abandoned, or its process no
+    /// longer renews the claim (which the store does by itself). A process that has lost its claim writes nothing more.
+    /// `conflict` with retry_after: a turn of another process has it.
+    virtual async::Task<base::Result<std::optional<SessionSnapshot>>> open_turn(TurnOpening opening);
+    /// The turn ends without having begun: as if it had never been opened.
+    virtual async::Task<base::Result<void>> abandon_turn(TurnName turn);
+    /// Claims an idempotency key for `record.turn_id`, before that turn calls its model. Gives the record of the turn
+    /// that has it already, unless that one expired by `now_us` or is `instead_of` (a turn that freed its key). Here:
+    /// only looks (`idempotency`).
+    virtual async::Task<base::Result<std::optional<IdempotencyRecord>>> claim_key(std::string owner,
+                                                                                  IdempotencyRecord record,
+                                                                                  std::string instead_of,
+                                                                                  std::int64_t now_us);
+    /// Asks the process that runs the turn to end it as that. False: none runs it.
+    virtual async::Task<base::Result<bool>> ask_to_stop(TurnName turn, TurnState as);
+    /// Which turn of the session runs, wherever; empty: none.
+    virtual async::Task<base::Result<std::string>> running_turn(SessionKey key);
+    /// Keeps the turn running, in nobody's hands, for another process to take over; after a checkpoint that holds all
+    /// of it. `not_found`: it is not this process's any more.
+    virtual async::Task<base::Result<void>> hand_over(TurnName turn);
+    /// Goes on with such a turn. `not_found`: nobody has handed it over (any more). Of `opening` the sticky members and
+    /// `text` are not looked at.
+    virtual async::Task<base::Result<HandedTurn>> take_over(TurnOpening opening);
+
+    // -- a turn
 
     /// Appends the user's message, makes the session if it is new, and marks the turn as the session's running one.
     /// Where another turn is still marked as running (its end could not be written), that one's missing answer is first
@@ -252,7 +311,8 @@ class SessionStore {
     /// after a crash); gives their number. The answer's timestamp is base::next_timestamp(last, now_us).
     virtual async::Task<base::Result<std::int64_t>> close_interrupted(std::int64_t now_us) = 0;
 
-    /// One turn; nothing where the session has none of this id.
+    /// One turn; nothing where the session has none of this id. A turn whose process has lost its claim is closed as
+    /// interrupted first.
     virtual async::Task<base::Result<std::optional<StoredTurn>>> turn(TurnName name) = 0;
 
     /// The id of the turn that began next after `after` in its session, also one that still runs (a continuation is a
