@@ -19,11 +19,12 @@ models::Resilience::Settings resilience_settings(const Config& config) {
 
 }  // namespace
 
-Application::Application(const LoadedConfig& loaded, const telemetry::Log& log, const base::Clock& clock,
-                         base::Random& random)
+Application::Application(const LoadedConfig& loaded, const telemetry::Log& log, telemetry::Metrics& metrics,
+                         const base::Clock& clock, base::Random& random)
     : loaded_(loaded),
       config_(loaded.config),
       log_(log),
+      metrics_(metrics),
       clock_(clock),
       random_(random),
       resilience_(resilience_settings(config_)),

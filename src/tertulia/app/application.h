@@ -16,8 +16,9 @@ namespace tertulia::app {
 /// main thread.
 class Application {
   public:
-    /// `loaded`, `log`, `clock` and `random` outlive it.
-    Application(const LoadedConfig& loaded, const telemetry::Log& log, const base::Clock& clock, base::Random& random);
+    /// `loaded`, `log`, `metrics`, `clock` and `random` outlive it.
+    Application(const LoadedConfig& loaded, const telemetry::Log& log, telemetry::Metrics& metrics,
+                const base::Clock& clock, base::Random& random);
     ~Application();
     Application(const Application&) = delete;
 
@@ -50,9 +51,9 @@ class Application {
     const LoadedConfig& loaded_;
     const Config& config_;
     const telemetry::Log& log_;
+    telemetry::Metrics& metrics_;
     const base::Clock& clock_;
     base::Random& random_;
-    telemetry::Metrics metrics_;
     models::ModelLimits limits_;
     models::Resilience resilience_;
     models::Readiness local_readiness_;

@@ -9,6 +9,7 @@
 
 #include "tertulia/app/application.h"
 #include "tertulia/app/process.h"
+#include "tertulia/telemetry/prometheus_metrics.h"
 
 namespace tertulia::app {
 namespace {
@@ -51,7 +52,9 @@ int serve(const LoadedConfig& loaded) {
     }
 
     // Not on the stack: where a task will not end, nothing that it refers to may be destroyed.
-    auto application = std::make_unique<Application>(loaded, log, base::system_clock(), base::system_random());
+    const auto metrics = telemetry::make_prometheus_metrics();
+    auto application =
+        std::make_unique<Application>(loaded, log, *metrics, base::system_clock(), base::system_random());
     if (auto started = application->start(); !started) {
         fmt::print(stderr, "tertulia: {}\n", started.error().message);
         application->close();

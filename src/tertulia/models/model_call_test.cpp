@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tertulia/async/worker.h"
+#include "tertulia/telemetry/prometheus_metrics.h"
 #include "tests/support/fake_provider.h"
 
 namespace tertulia::models {
@@ -129,7 +130,8 @@ class ModelCallTest : public testing::Test {
     int failed_before = 0;  // calls of each target in a row
     std::vector<const char*> failed_targets{"a", "b", "c"};
     RetrySettings settings{.attempts = 3, .base = base::Milliseconds(1), .max = base::Milliseconds(2)};
-    telemetry::Metrics metrics;
+    const std::unique_ptr<telemetry::Metrics> counted = telemetry::make_prometheus_metrics();
+    telemetry::Metrics& metrics = *counted;
     ModelDirectory directory;
     std::vector<FakeProvider*> providers;
     KeepingAsker asker;

@@ -209,6 +209,7 @@ chat::AnswerEvents Turn::without_overlap(const chat::AnswerEvents& steps) {
 
 void Turn::answering(const models::ModelRef& by, base::Milliseconds after) {
     parts_.metrics.first_token(by.provider_name, seconds(after));
+    if (!first_token_) first_token_ = seconds(now() - began_);
     question_.forget();
     overlap_.clear();
     if (auto asked = overlaps_.extract(&by)) overlap_ = std::move(asked.mapped());
@@ -407,12 +408,22 @@ void Turn::end(TurnResult ended, bool with_usage) {
     const std::string provider = ended.model.empty() ? "none" : provider_of(ended.model);
     const bool failed = ended.error.has_value();
     const std::string_view state = log_->has_started() ? to_string(ended.state) : std::string_view("refused");
-    parts_.metrics.turn_ended(state, provider, time);
-    parts_.metrics.tokens(provider, "input", ended.usage.input);
-    parts_.metrics.tokens(provider, "cache_read", ended.usage.cache_read);
-    parts_.metrics.tokens(provider, "cache_write", ended.usage.cache_write + ended.usage.cache_write_long);
-    parts_.metrics.tokens(provider, "output", ended.usage.output);
-    parts_.metrics.tokens(provider, "reasoning", ended.usage.reasoning);
+    const std::string_view code = failed ? base::to_string(ended.error->code) : std::string_view();
+    parts_.metrics.turn_ended({.state = state,
+                               .provider = provider,
+                               .model = ended.model,
+                               .seconds = time,
+                               .first_token_seconds = first_token_,
+                               .input = ended.usage.input,
+                               .cache_read = ended.usage.cache_read,
+                               .cache_write = ended.usage.cache_write + ended.usage.cache_write_long,
+                               .output = ended.usage.output,
+                               .reasoning = ended.usage.reasoning,
+                               .cost_nano = ended.cost_nano,
+                               .code = code,
+                               .session_id = ended.session_id,
+                               .turn_id = ended.turn_id,
+                               .request_id = question_.request().request_id});
     if (parts_.log.enabled(failed ? telemetry::Level::warn : telemetry::Level::info))
         parts_.log.write(failed ? telemetry::Level::warn : telemetry::Level::info, "turn ended",
                          {{"request_id", question_.request().request_id},
@@ -420,7 +431,7 @@ void Turn::end(TurnResult ended, bool with_usage) {
                           {"turn", ended.turn_id},
                           {"model", ended.model},
                           {"state", state},
-                          {"code", failed ? base::to_string(ended.error->code) : std::string_view()},
+                          {"code", code},
                           {"input_tokens", ended.usage.prompt()},
                           {"output_tokens", ended.usage.output + ended.usage.reasoning},
                           {"seconds", time}});

@@ -98,6 +98,7 @@ class Turn : private models::Asker {
     std::size_t given_bytes_ = 0;
     std::vector<billing::Reservation> reservations_;  // of the call's attempts, in their order
     bool append_begun_ = false;
+    std::optional<double> first_token_;                   // seconds from the beginning
     bool is_counted_ = false;                             // as running, in the metrics
     std::optional<base::Result<std::int64_t>> appended_;  // the session's number of messages with it
     std::shared_ptr<async::Waiter> append_done_;

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tertulia/telemetry/log.h"
-#include "tertulia/telemetry/metrics.h"
+#include "tertulia/telemetry/prometheus_metrics.h"
 
 namespace tertulia::telemetry {
 namespace {
@@ -31,13 +31,13 @@ TEST(Log, KnowsItsLevels) {
 }
 
 TEST(Metrics, CountsWhatHappened) {
-    Metrics metrics;
+    const auto made = make_prometheus_metrics();
+    Metrics& metrics = *made;
     metrics.request("/chat", "POST", 200, 0.01);
     metrics.request("/chat", "POST", 200, 0.02);
     metrics.turn_began();
     metrics.turn_began();
-    metrics.turn_ended("completed", "openai", 1.5);
-    metrics.tokens("openai", "input", 7);
+    metrics.turn_ended({.state = "completed", .provider = "openai", .seconds = 1.5, .input = 7});
     metrics.set_gauge("tertulia_connections", "Open connections", 3);
     const std::string text = metrics.render();
     EXPECT_THAT(text,
