@@ -1,5 +1,7 @@
 #include "tertulia/sessions/store.h"
 
+#include "tertulia/base/clock.h"
+
 namespace tertulia::sessions {
 
 std::string_view to_string(TurnState state) {
@@ -25,6 +27,10 @@ std::optional<TurnState> parse_turn_state(std::string_view text) {
     return std::nullopt;
 }
 
+std::string answer_place(const std::string& question_place) {
+    return base::next_timestamp(question_place, 0);
+}
+
 async::Task<base::Result<std::optional<SessionSnapshot>>> SessionStore::open_turn(TurnOpening opening) {
     return open(std::move(opening.turn.key), opening.max_messages, opening.max_bytes);
 }
@@ -37,6 +43,10 @@ async::Task<base::Result<std::optional<IdempotencyRecord>>> SessionStore::claim_
                                                                                     IdempotencyRecord record,
                                                                                     std::string, std::int64_t now_us) {
     return idempotency(std::move(owner), std::move(record.key), now_us);
+}
+
+async::Task<base::Result<void>> SessionStore::free_key(std::string, std::string, std::string) {
+    co_return base::Result<void>();
 }
 
 async::Task<base::Result<bool>> SessionStore::ask_to_stop(TurnName, TurnState) {

@@ -227,13 +227,18 @@ struct TurnOpening {
     /// As in `open`.
     std::int64_t max_messages = 0;
     std::int64_t max_bytes = 0;
-    /// Asks the turn to end as that: another process took its session over (interrupted), or was asked to stop it. May
-    /// be called from any thread, until the turn has ended or was abandoned; empty: nobody listens.
+    /// Asks the turn to end as that: another process took its session over (interrupted), or somebody there asked for
+    /// it. May be called from any thread, until the turn has ended or was abandoned; empty: nobody listens.
     std::function<void(TurnState as)> stop;
 };
 
+/// Where a turn's answer stands on a store that several processes share: the first place after its question's. (The
+/// parts that such a store may split a long message into take places between the two.) Pure.
+std::string answer_place(const std::string& question_place);
+
 /// A turn that ran in another process until that handed it over. Value.
 struct HandedTurn {
+    /// Its newest message is the turn's question or, where it `rewrites`, the answer there as it was.
     SessionSnapshot session;
     /// What its checkpoints hold, in the order of their writing.
     std::vector<std::string> pieces;
@@ -263,28 +268,34 @@ class SessionStore {
     // -- where several processes may share the store; the others need none of these
 
     /// May other processes write to the same sessions? Then a turn claims its session's order in the store, before its
-    /// model is called: it `open_turn`s, and then `begin_turn`s or `abandon_turn`s.
+    /// model is called: it `open_turn`s, and then `begin_turn`s or `abandon_turn`s. The place of its answer is fixed
+    /// (`answer_place`): a process that lost its session meets there what its successor has written.
     virtual bool is_shared() const { return false; }
 
-    /// `open`, with the session's order claimed for the turn until it has ended, was abandoned, or its process no
-    /// longer renews the claim (which the store does by itself). A process that has lost its claim writes nothing more.
-    /// `conflict` with retry_after: a turn of another process has it.
+    /// `open`, with the session's order claimed for the turn until it has ended, was abandoned or handed over, or its
+    /// process no longer renews the claim. The store does that by itself, and stops when `end_turn`, `abandon_turn` or
+    /// `hand_over` returns, whatever it returns. A process that has lost its claim writes nothing more. `conflict` with
+    /// retry_after: a turn of another process has it. A deletion opens a turn too, that never begins.
     virtual async::Task<base::Result<std::optional<SessionSnapshot>>> open_turn(TurnOpening opening);
-    /// The turn ends without having begun: as if it had never been opened.
+    /// The turn goes no further, and its claim is given up. One that has not begun (or could not) is as if it had never
+    /// been opened; one that has is closed as interrupted by whoever comes next.
     virtual async::Task<base::Result<void>> abandon_turn(TurnName turn);
-    /// Claims an idempotency key for `record.turn_id`, before that turn calls its model. Gives the record of the turn
-    /// that has it already, unless that one expired by `now_us` or is `instead_of` (a turn that freed its key). Here:
-    /// only looks (`idempotency`).
+    /// Claims an idempotency key for `record.turn_id`, before that turn calls its model; it is not kept with the
+    /// message then (TurnStart::idempotency is empty). Gives the record of the turn that has it already, unless that
+    /// one expired by `now_us` or is `instead_of` (a turn that freed its key). Here: only looks (`idempotency`).
     virtual async::Task<base::Result<std::optional<IdempotencyRecord>>> claim_key(std::string owner,
                                                                                   IdempotencyRecord record,
                                                                                   std::string instead_of,
                                                                                   std::int64_t now_us);
+    /// Gives a claimed key up, if it (still) stands for `turn_id`: a turn that has not begun and never will.
+    virtual async::Task<base::Result<void>> free_key(std::string owner, std::string key, std::string turn_id);
     /// Asks the process that runs the turn to end it as that. False: none runs it.
     virtual async::Task<base::Result<bool>> ask_to_stop(TurnName turn, TurnState as);
     /// Which turn of the session runs, wherever; empty: none.
     virtual async::Task<base::Result<std::string>> running_turn(SessionKey key);
     /// Keeps the turn running, in nobody's hands, for another process to take over; after a checkpoint that holds all
-    /// of it. `not_found`: it is not this process's any more.
+    /// of it. Where nobody does for a while, it is lost like that of a dead process. `not_found`: it is not this
+    /// process's any more.
     virtual async::Task<base::Result<void>> hand_over(TurnName turn);
     /// Goes on with such a turn. `not_found`: nobody has handed it over (any more). Of `opening` the sticky members and
     /// `text` are not looked at.
@@ -331,7 +342,8 @@ class SessionStore {
                                                             std::string after) = 0;
 
     /// Deletes a session with all its messages, checkpoints and keys, but not its bills. False where there is no such
-    /// session.
+    /// session (one that was opened, and never written to, is none). On a shared store: while `open_turn` has claimed
+    /// it.
     virtual async::Task<base::Result<bool>> remove(SessionKey key) = 0;
 
     /// Adds up the bills of an owner's turns. The ledger holds those of every turn that ended, of deleted sessions too;
