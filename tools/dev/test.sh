@@ -2,6 +2,7 @@
 
 . tools/dev/build.sh
 . tools/dev/fuzz.sh
+. tools/dev/cloud.sh
 
 fuzz_seconds=5 # for each fuzzer, in a run of everything
 
@@ -13,6 +14,7 @@ dev_test() {
     offer_real_model
     offer_test_packages
     offer_node_packages
+    offer_cloud_tools
     if [[ ! -d ${TERTULIA_TEST_DATA:-../shared/data} ]]; then
         say "No recordings at ${TERTULIA_TEST_DATA:-../shared/data} (TERTULIA_TEST_DATA): the tests that read them are left out."
     fi
@@ -85,4 +87,15 @@ offer_node_packages() {
         fi
     fi
     export TERTULIA_TEST_NODE=$folder
+}
+
+# CDK and what checks the stack of deploy/cdk.
+offer_cloud_tools() {
+    if cloud_tools; then
+        export TERTULIA_CLOUD_TOOLS=$cloud_venv
+    elif [[ ${CI:-} == true ]]; then
+        die "test: the tools for deploy/cdk could not be installed"
+    else
+        say "Without them (see above) the tests of what is deployed are left out."
+    fi
 }
