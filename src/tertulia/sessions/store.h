@@ -214,6 +214,9 @@ struct SessionSnapshot {
     std::vector<StoredMessage> newest;
     /// Is there older history than that?
     bool more = false;
+    /// Where the message of the turn that was opened (`open_turn`) has to stand; empty: after the last one, as the turn
+    /// likes. A claim fixes it, so that a turn that lost its claim before it began meets there what came after it.
+    std::string question_place = {};
 };
 
 /// A turn is about to read its session, and to write into it. Value.
@@ -276,6 +279,7 @@ class SessionStore {
     /// process no longer renews the claim. The store does that by itself, and stops when `end_turn`, `abandon_turn` or
     /// `hand_over` returns, whatever it returns. A process that has lost its claim writes nothing more. `conflict` with
     /// retry_after: a turn of another process has it. A deletion opens a turn too, that never begins.
+    /// There is a snapshot of a new session too where it has a `question_place` to say: a header without messages.
     virtual async::Task<base::Result<std::optional<SessionSnapshot>>> open_turn(TurnOpening opening);
     /// The turn goes no further, and its claim is given up. One that has not begun (or could not) is as if it had never
     /// been opened; one that has is closed as interrupted by whoever comes next.
