@@ -25,5 +25,5 @@ cloud_tools() {
 
 # cdk ARGUMENT...: CDK's command line, for the stack of deploy/cdk. What it makes goes to build/cdk.
 cdk() {
-    (cd deploy/cdk && PATH=$cloud_venv/bin:$PATH node node_modules/aws-cdk/bin/cdk --output ../../build/cdk "$@")
+    (cd deploy/cdk && PATH=$cloud_venv/bin:$PATH CDK_DISABLE_CLI_TELEMETRY=1 node node_modules/aws-cdk/bin/cdk --output ../../build/cdk "$@")
 }

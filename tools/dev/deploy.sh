@@ -3,8 +3,10 @@
 . tools/dev/cloud.sh
 
 dev_deploy() {
+    local architecture=arm64
+    [[ " $* " != *"architecture=x86_64 "* ]] || architecture=x86_64
     need cloud
-    bash "$PWD/dev" lambda || die "deploy: the program could not be built"
+    bash "$PWD/dev" lambda "$architecture" || die "deploy: the program could not be built"
     cloud_tools || die "deploy: the tools could not be installed"
-    CDK_DISABLE_CLI_TELEMETRY=1 cdk deploy "$@"
+    cdk deploy "$@"
 }

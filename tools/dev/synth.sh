@@ -7,7 +7,7 @@ dev_synth() {
     need cloud
     cloud_tools || die "synth: the tools could not be installed"
     rm -rf build/cdk
-    CDK_DISABLE_CLI_TELEMETRY=1 cdk synth --quiet "$@" || die "synth: no template"
+    cdk synth --quiet "$@" || die "synth: no template"
     "$cloud_venv/bin/cfn-lint" --ignore-checks W3005 -- "$template" || die "synth: cfn-lint finds fault with $template"
     say "$template: $(python -c 'import json, sys; print(len(json.load(open(sys.argv[1]))["Resources"]))' "$template") resources; cdk-nag and cfn-lint find nothing."
     zip=$(find build/cdk -name 'asset.*.zip' -print -quit)

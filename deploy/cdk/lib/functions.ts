@@ -53,7 +53,7 @@ export class Functions extends Construct {
       architecture: settings.architecture === 'arm64' ? Architecture.ARM_64 : Architecture.X86_64,
       handler: 'bootstrap',
       code,
-      memorySize: 512,
+      memorySize: settings.memoryMb,
       timeout,
       role,
       logGroup,

@@ -9,6 +9,8 @@ export interface KeyReference {
 
 export interface Settings {
   readonly architecture: 'arm64' | 'x86_64';
+  /** Lambda gives processor time in proportion: 1769 MB are one. */
+  readonly memoryMb: number;
   /** PROVIDER/MODEL; the first is the default one, all of them are the workflows' where a request names none. */
   readonly models: readonly string[];
   /** Bedrock's model ids, inference profiles or ARNs that the functions may call. */
@@ -40,15 +42,17 @@ export type Context = (name: string) => unknown;
 const DEFAULT_MODELS =
   'bedrock/global.anthropic.claude-haiku-4-5-20251001-v1:0,bedrock/global.anthropic.claude-sonnet-4-5-20250929-v1:0';
 
-/** All names that are read; a template that was made with another one is not what was meant. */
-export const CONTEXT_NAMES = [
-  'architecture', 'models', 'bedrockModels', 'anthropicSecret', 'anthropicParameter', 'openaiSecret', 'openaiParameter',
-  'rest', 'restStreaming', 'functionUrl', 'functionUrlAuth', 'webSocket', 'webSocketAuth', 'workflows', 'workflowSeconds',
-  'requestsPerSecond', 'requestsPerDay', 'hourlyBudgetUsd', 'alarmEmail', 'logDays', 'disposable', 'extraEnvironment',
-] as const;
+/** @throws Error with what is wrong, in words for whoever gave the context; `given` are all its names. */
+export function readSettings(context: Context, given: readonly string[] = []): Settings {
+  const read = new Set<string>();
+  const settings = makeSettings((name) => (read.add(name), context(name)));
+  // A typing error would otherwise deploy what was not meant. CDK's own names have a `:` or `/`.
+  const unknown = given.filter((name) => !/[:/]/.test(name) && !read.has(name));
+  if (unknown.length > 0) throw new Error(`unknown context: ${unknown.join(', ')}; there are ${[...read].join(', ')}`);
+  return settings;
+}
 
-/** @throws Error with what is wrong, in words for whoever gave the context. */
-export function readSettings(context: Context): Settings {
+function makeSettings(context: Context): Settings {
   const models = list(context, 'models', DEFAULT_MODELS);
   for (const model of models)
     if (!/^[A-Za-z0-9_-]+\/[^\s,'\\{}]+$/.test(model)) throw new Error(`models: '${model}' is not PROVIDER/MODEL`);
@@ -56,6 +60,7 @@ export function readSettings(context: Context): Settings {
 
   const settings: Settings = {
     architecture: oneOf(context, 'architecture', ['arm64', 'x86_64']),
+    memoryMb: number(context, 'memoryMb', 512, 128, 10240),
     models,
     bedrockModels: list(context, 'bedrockModels', bedrockIds(models).join(',')),
     keys: readKeys(context),

@@ -35,6 +35,11 @@ test('extraEnvironment is JSON, as text or as an object in cdk.json', () => {
   assert.deepEqual(read({ extraEnvironment: { A: '1' } }).extraEnvironment, { A: '1' });
 });
 
+test('a name that nobody reads is refused, but those of CDK', () => {
+  assert.throws(() => readSettings(() => undefined, ['restStreming']), /unknown context: restStreming; there are .*restStreaming/);
+  readSettings(() => undefined, ['restStreaming', '@aws-cdk/core:x', 'aws:cdk:bundling-stacks']);
+});
+
 for (const [what, context, message] of [
   ['another architecture', { architecture: 'riscv' }, /architecture: arm64 or x86_64, not 'riscv'/],
   ['a flag that is neither', { webSocket: 'yes' }, /webSocket: true or false/],
