@@ -1,15 +1,16 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import {
-  AccessLogFormat, ApiKey, AwsIntegration, CfnAccount, EndpointType, IntegrationResponse, JsonSchemaType, JsonSchemaVersion,
+  AccessLogFormat, ApiKey, AwsIntegration, EndpointType, IntegrationResponse, JsonSchemaType, JsonSchemaVersion,
   LambdaIntegration, LogGroupLogDestination, MethodLoggingLevel, Model, PassthroughBehavior, Period, RequestValidator, ResponseTransferMode,
   ResponseType, RestApi,
 } from 'aws-cdk-lib/aws-apigateway';
-import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 
 import { acknowledge } from './acknowledge.ts';
 import type { Functions } from './functions.ts';
+import type { GatewayLogging } from './gateway-logging.ts';
 import { ANSWER_TEMPLATE, INVALID_TEMPLATE, startTemplate, UNAVAILABLE_TEMPLATE } from './mapping.ts';
 import type { Settings } from './settings.ts';
 import type { Workflows } from './workflows.ts';
@@ -19,7 +20,7 @@ export class Rest extends Construct {
   readonly api: RestApi;
   readonly key: ApiKey;
 
-  constructor(scope: Construct, settings: Settings, functions: Functions, workflows?: Workflows) {
+  constructor(scope: Construct, settings: Settings, functions: Functions, logging: GatewayLogging, workflows?: Workflows) {
     super(scope, 'Rest');
     const log = new LogGroup(this, 'Log', { retention: settings.logDays, removalPolicy: RemovalPolicy.DESTROY });
     this.api = new RestApi(this, 'Api', {
@@ -39,7 +40,7 @@ export class Rest extends Construct {
       },
     });
     this.api.node.tryRemoveChild('Endpoint'); // the stack has outputs with names of its own
-    this.api.deploymentStage.node.addDependency(this.loggingRole());
+    this.api.deploymentStage.node.addDependency(logging);
     acknowledge(this.api, 'The program checks every body itself and answers in the form of its errors; POST /workflows has a model.', 'APIG2');
     acknowledge(this.api.deploymentStage, 'A web application firewall costs more by the month than a small stack; attach one where the API is public.', 'APIG3');
     acknowledge(this.api, 'Callers are machines of the owner, told apart by API keys with a usage plan.', 'APIG4', 'COG4');
@@ -52,19 +53,6 @@ export class Rest extends Construct {
     if (workflows) this.addWorkflows(workflows, settings);
 
     this.key = this.addUsagePlan(settings);
-  }
-
-  /** API Gateway writes logs as a role of the account and region, which a new account does not have; it stays when the stack goes. */
-  private loggingRole(): CfnAccount {
-    const role = new Role(this, 'LoggingRole', {
-      assumedBy: new ServicePrincipal('apigateway.amazonaws.com'),
-      managedPolicies: [ManagedPolicy.fromAwsManagedPolicyName('service-role/AmazonAPIGatewayPushToCloudWatchLogs')],
-    });
-    role.applyRemovalPolicy(RemovalPolicy.RETAIN);
-    acknowledge(role, 'API Gateway asks for just this policy, for all APIs of the account.', `IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]`);
-    const account = new CfnAccount(this, 'Account', { cloudWatchRoleArn: role.roleArn });
-    account.applyRemovalPolicy(RemovalPolicy.RETAIN);
-    return account;
   }
 
   private addWorkflows(workflows: Workflows, settings: Settings): void {

@@ -3,6 +3,7 @@ import { FunctionUrl, FunctionUrlAuthType, InvokeMode } from 'aws-cdk-lib/aws-la
 import type { Construct } from 'constructs';
 
 import { Functions } from './functions.ts';
+import { GatewayLogging } from './gateway-logging.ts';
 import { Rest } from './rest.ts';
 import type { Settings } from './settings.ts';
 import { Tables } from './tables.ts';
@@ -17,7 +18,8 @@ export class TertuliaStack extends Stack {
     const tables = new Tables(this, settings);
     const functions = new Functions(this, settings, tables);
     const workflows = settings.workflows ? new Workflows(this, settings, functions.long) : undefined;
-    const rest = settings.rest ? new Rest(this, settings, functions, workflows) : undefined;
+    const logging = settings.rest || settings.webSocket ? new GatewayLogging(this) : undefined;
+    const rest = settings.rest ? new Rest(this, settings, functions, logging!, workflows) : undefined;
 
     if (rest) {
       new CfnOutput(this, 'RestUrl', { value: rest.api.url });
@@ -31,7 +33,7 @@ export class TertuliaStack extends Stack {
       });
       new CfnOutput(this, 'FunctionUrl', { value: url.url });
     }
-    if (settings.webSocket) new CfnOutput(this, 'WebSocketUrl', { value: new WebSocket(this, settings, functions).stage.url });
+    if (settings.webSocket) new CfnOutput(this, 'WebSocketUrl', { value: new WebSocket(this, settings, functions, logging!).stage.url });
     if (workflows) {
       new CfnOutput(this, 'AskSeveralArn', { value: workflows.machines.get('ask-several')!.stateMachineArn });
       new CfnOutput(this, 'DraftCritiqueFinalArn', { value: workflows.machines.get('draft-critique-final')!.stateMachineArn });

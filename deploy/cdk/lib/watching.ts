@@ -1,6 +1,7 @@
 import { Aws, Duration } from 'aws-cdk-lib';
 import { Alarm, ComparisonOperator, Dashboard, GraphWidget, type IWidget, MathExpression, Metric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
@@ -24,6 +25,8 @@ export class Watching extends Construct {
     super(scope, 'Watching');
     if (settings.alarmEmail) {
       this.topic = new Topic(this, 'Topic', { enforceSSL: true });
+      // The policy that demands TLS takes the place of the one by which a topic's owner may publish.
+      this.topic.grantPublish(new ServicePrincipal('cloudwatch.amazonaws.com', { conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } } }));
       this.topic.addSubscription(new EmailSubscription(settings.alarmEmail));
     }
     this.addAlarms();

@@ -8,13 +8,14 @@ import { Construct } from 'constructs';
 
 import { acknowledge } from './acknowledge.ts';
 import type { Functions } from './functions.ts';
+import type { GatewayLogging } from './gateway-logging.ts';
 import type { Settings } from './settings.ts';
 
 /** The WebSocket API: the same frames as /ws. The functions post what their turns say through @connections. */
 export class WebSocket extends Construct {
   readonly stage: WebSocketStage;
 
-  constructor(scope: Construct, settings: Settings, functions: Functions) {
+  constructor(scope: Construct, settings: Settings, functions: Functions, logging: GatewayLogging) {
     super(scope, 'WebSocket');
     const integration = (name: string) => new WebSocketLambdaIntegration(name, functions.chat);
     const api = new WebSocketApi(this, 'Api', {
@@ -41,6 +42,7 @@ export class WebSocket extends Construct {
         ),
       },
     });
+    this.stage.node.addDependency(logging);
     for (const fn of functions.both) {
       this.stage.grantManagementApiAccess(fn);
       acknowledge(fn.role!, 'A connection has no name before it is there: the functions post to those of this one API.', `IAM5[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${(this.stage.stack.resolve(api.apiId) as { Ref: string }).Ref}>/v1/*/@connections/*]`);

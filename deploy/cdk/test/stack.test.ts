@@ -187,6 +187,14 @@ describe('switches', () => {
     assert.deepEqual(template.findOutputs('*'), {});
   });
 
+  test('both gateways can log in an account that never had one, each without the other', () => {
+    for (const [off, type] of [['rest', 'AWS::ApiGatewayV2::Stage'], ['webSocket', 'AWS::ApiGateway::Stage']]) {
+      const { template } = synthesise({ [off]: 'false' });
+      template.hasResource('AWS::ApiGateway::Account', { DeletionPolicy: 'Retain' });
+      template.hasResource(type, { DependsOn: Match.arrayWith([Match.stringLikeRegexp('GatewayLoggingAccount')]) });
+    }
+  });
+
   test('open fronts are open only where asked for', () => {
     const { template } = synthesise({ functionUrlAuth: 'NONE', webSocketAuth: 'NONE' });
     template.hasResourceProperties('AWS::Lambda::Url', { AuthType: 'NONE' });
@@ -219,6 +227,9 @@ describe('switches', () => {
     template.allResources('AWS::DynamoDB::GlobalTable', { DeletionPolicy: 'Delete' });
     template.hasResourceProperties('AWS::SNS::Subscription', { Protocol: 'email', Endpoint: 'ops@example.org' });
     template.allResourcesProperties('AWS::CloudWatch::Alarm', { AlarmActions: [Match.anyValue()] });
+    template.hasResourceProperties('AWS::SNS::TopicPolicy', {
+      PolicyDocument: { Statement: Match.arrayWith([Match.objectLike({ Effect: 'Allow', Action: 'sns:Publish', Principal: { Service: 'cloudwatch.amazonaws.com' } })]) },
+    });
   });
 
   for (const [prefix, regions] of [['us', 'us-*'], ['eu', 'eu-*'], ['global', '*']])
