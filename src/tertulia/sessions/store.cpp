@@ -1,6 +1,7 @@
 #include "tertulia/sessions/store.h"
 
 #include "tertulia/base/clock.h"
+#include "tertulia/base/date_text.h"
 
 namespace tertulia::sessions {
 
@@ -28,7 +29,9 @@ std::optional<TurnState> parse_turn_state(std::string_view text) {
 }
 
 std::string answer_place(const std::string& question_place) {
-    return base::next_timestamp(question_place, 0);
+    const auto question_us = base::parse_rfc3339(question_place);
+    // A place that is no time of ours: only where a foreign program's last one sorts after every clock.
+    return base::next_timestamp(question_place, question_us ? *question_us + places_of_a_message : 0);
 }
 
 async::Task<base::Result<std::optional<SessionSnapshot>>> SessionStore::open_turn(TurnOpening opening) {

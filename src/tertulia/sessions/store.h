@@ -235,8 +235,10 @@ struct TurnOpening {
     std::function<void(TurnState as)> stop;
 };
 
-/// Where a turn's answer stands on a store that several processes share: the first place after its question's. (The
-/// parts that such a store may split a long message into take places between the two.) Pure.
+/// The microseconds that are one message's on a store that several processes share: such a store may split a long one
+/// into parts, which take the places right after its first.
+inline constexpr std::int64_t places_of_a_message = 1000;
+/// Where a turn's answer stands on such a store: right behind the places of its question. Pure.
 std::string answer_place(const std::string& question_place);
 
 /// A turn that ran in another process until that handed it over. Value.
