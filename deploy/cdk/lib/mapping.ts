@@ -27,7 +27,3 @@ $input.path('$.output')
 /** What Step Functions itself refuses or cannot do now (throttled, 5xx): the caller may try again. */
 export const UNAVAILABLE_TEMPLATE =
   '{"error":"Service unavailable","message":"The workflow could not be started.","code":"unavailable","request_id":"$context.requestId"}';
-
-/** A body that does not fit the schema below. */
-export const INVALID_TEMPLATE =
-  '{"error":"Invalid request","message":"$context.error.validationErrorString","code":"invalid_request","request_id":"$context.requestId"}';

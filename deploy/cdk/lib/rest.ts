@@ -2,7 +2,7 @@ import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import {
   AccessLogFormat, ApiKey, AwsIntegration, EndpointType, IntegrationResponse, JsonSchemaType, JsonSchemaVersion,
   LambdaIntegration, LogGroupLogDestination, MethodLoggingLevel, Model, PassthroughBehavior, Period, RequestValidator, ResponseTransferMode,
-  ResponseType, RestApi,
+  RestApi,
 } from 'aws-cdk-lib/aws-apigateway';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
@@ -11,7 +11,8 @@ import { Construct } from 'constructs';
 import { acknowledge } from './acknowledge.ts';
 import type { Functions } from './functions.ts';
 import type { GatewayLogging } from './gateway-logging.ts';
-import { ANSWER_TEMPLATE, INVALID_TEMPLATE, startTemplate, UNAVAILABLE_TEMPLATE } from './mapping.ts';
+import { ANSWER_TEMPLATE, startTemplate, UNAVAILABLE_TEMPLATE } from './mapping.ts';
+import { addRefusals } from './refusals.ts';
 import type { Settings } from './settings.ts';
 import type { Workflows } from './workflows.ts';
 
@@ -50,6 +51,7 @@ export class Rest extends Construct {
       : new LambdaIntegration(functions.chat, { timeout: Duration.seconds(29) });
     this.api.root.addMethod('ANY', program, { apiKeyRequired: true });
     this.api.root.addResource('{proxy+}').addMethod('ANY', program, { apiKeyRequired: true });
+    addRefusals(this.api);
     if (workflows) this.addWorkflows(workflows, settings);
 
     this.key = this.addUsagePlan(settings);
@@ -74,8 +76,6 @@ export class Rest extends Construct {
         },
       },
     });
-    this.api.addGatewayResponse('InvalidBody', { type: ResponseType.BAD_REQUEST_BODY, statusCode: '400', templates: { 'application/json': INVALID_TEMPLATE } });
-
     for (const [name, machine] of workflows.machines) {
       machine.grantStartSyncExecution(role);
       const responses: IntegrationResponse[] = [

@@ -127,6 +127,17 @@ describe('the stack as it is', () => {
     assert.deepEqual([...new Set(start.flatMap(({ Action }) => list(Action)))], ['states:StartSyncExecution']);
   });
 
+  test('what API Gateway refuses has the form of our errors', () => {
+    const refusals = Object.values(template.findResources('AWS::ApiGateway::GatewayResponse')).map((one: any) => one.Properties);
+    assert.ok(refusals.length >= 8);
+    for (const { ResponseTemplates, StatusCode } of refusals) {
+      // $context.error.messageString is a JSON string with its quotes, all else stands within quotes of ours.
+      const body = JSON.parse(ResponseTemplates['application/json'].replace('$context.error.messageString', '"Rate exceeded"'));
+      assert.deepEqual(Object.keys(body), ['error', 'message', 'code', 'request_id']);
+      assert.match(StatusCode, /^[45]\d\d$/);
+    }
+  });
+
   test('the workflows are synchronous, ask chat-long alone, and do not log what is said', () => {
     const machines = Object.values(template.findResources('AWS::StepFunctions::StateMachine')).map((one: any) => one.Properties);
     assert.equal(machines.length, 2);
