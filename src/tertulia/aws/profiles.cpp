@@ -40,8 +40,10 @@ std::optional<std::string> section_name(std::string_view line, ProfileFile file)
     return std::string(name);
 }
 
+// Empty where there is none, or one that is no small file.
 std::string read_small_file(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
+    if (!file) return {};
     std::string text(max_file + 1, '\0');
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<std::size_t>(file.gcount()));
