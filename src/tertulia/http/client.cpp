@@ -3,6 +3,7 @@
 #include "tertulia/http/client_core.h"
 #include "tertulia/http/outgoing_request.h"
 #include "tertulia/http/pooled_response.h"
+#include "tertulia/http/pooled_upload.h"
 
 namespace tertulia::http {
 
@@ -37,6 +38,22 @@ async::Task<base::Result<std::unique_ptr<ClientResponse>>> Client::send(ClientRe
         const bool stale = reused && !began && exchanged.error().code == base::Errc::upstream_unavailable;
         if (!stale) co_return std::unexpected(std::move(exchanged.error()));
     }
+}
+
+async::Task<base::Result<std::unique_ptr<ClientUpload>>> Client::upload(ClientRequest request, std::stop_token stop,
+                                                                        base::Deadline deadline) {
+    const auto core = impl_;
+    const auto text = render_upload(request);
+    if (!text) co_return std::unexpected(text.error());
+    if (stop.stop_requested()) co_return stopped();
+    const auto flight = std::make_shared<Flight>(core->executor());
+    std::optional<StopCallback> connecting(std::in_place, stop, Stopper{core->executor(), flight});
+    auto lease = co_await core->acquire(request.url, request.connect_limit, true, *flight, deadline);
+    if (!lease) co_return std::unexpected(std::move(lease.error()));
+    auto response = std::make_unique<PooledResponse>(core, flight, stop, std::move(*lease), false);
+    response->use_once();
+    if (auto sent = co_await response->write(*text, deadline); !sent) co_return std::unexpected(sent.error());
+    co_return std::make_unique<PooledUpload>(std::move(response));
 }
 
 std::size_t Client::idle_connections() const {

@@ -51,6 +51,20 @@ class ClientResponse {
     virtual bool is_complete() const = 0;
 };
 
+/// A request whose body is sent as it comes. Destroying it before `finish` closes the connection. Used by one task at a
+/// time, on the client's worker; must be destroyed before the client.
+class ClientUpload {
+  public:
+    virtual ~ClientUpload() = default;
+
+    /// Sends `bytes` as one chunk; returns when the kernel has taken them. Errors: as ClientResponse::read; after one,
+    /// `finish` may still find an answer that came early.
+    virtual async::Task<base::Result<void>> write(std::string_view bytes, base::Deadline deadline) = 0;
+    /// Ends the body, with `trailers` (named in the request's `Trailer` field), and returns at the head of the answer.
+    virtual async::Task<base::Result<std::unique_ptr<ClientResponse>>> finish(Headers trailers,
+                                                                              base::Deadline deadline) = 0;
+};
+
 /// Value.
 struct ClientOptions {
     /// As many as a server has connections of its own (limits.connections): a turn holds one for as long as it streams,
@@ -80,6 +94,11 @@ class Client {
     /// too), upstream_unavailable (no such host, refused, certificate, closed, not HTTP), invalid_request (the request
     /// cannot be sent).
     async::Task<base::Result<std::unique_ptr<ClientResponse>>> send(ClientRequest request, std::stop_token stop,
+                                                                    base::Deadline deadline);
+
+    /// Sends the head of `request`, and its body as the first chunk (none where it is empty), on a connection of its
+    /// own, which is closed after the answer. Errors: as `send`.
+    async::Task<base::Result<std::unique_ptr<ClientUpload>>> upload(ClientRequest request, std::stop_token stop,
                                                                     base::Deadline deadline);
 
     /// Connections that wait in the pool.

@@ -215,5 +215,63 @@ TEST_F(HttpClient, refuses_a_tls_server_that_does_not_speak_tls) {
     });
 }
 
+// -- bodies that are sent as they come ------------------------------------------------------------------------------
+
+TEST_F(HttpClient, sends_a_body_in_chunks_with_trailers_and_closes) {
+    std::string got;
+    ScriptedServer server({[&](BlockingSocket& socket) {
+        got = socket.receive_until("because\r\n\r\n");
+        socket.send("HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok");
+        EXPECT_EQ(socket.receive(), "") << "the connection is not used again";
+    }});
+    run([&](Client& client) -> Task<void> {
+        ClientRequest asked = request(server, "first");
+        asked.headers.add("Trailer", "X-Why");
+        auto upload = co_await client.upload(asked, {}, in_time());
+        EXPECT_TRUE(upload);
+        if (!upload) co_return;
+        EXPECT_TRUE(co_await (*upload)->write("", in_time())) << "nothing is no chunk: that would be the end";
+        EXPECT_TRUE(co_await (*upload)->write("second", in_time()));
+        Headers trailers;
+        trailers.add("X-Why", "because");
+        auto response = co_await (*upload)->finish(std::move(trailers), in_time());
+        EXPECT_TRUE(response);
+        if (!response) co_return;
+        EXPECT_EQ((*response)->status, 202);
+        EXPECT_EQ((co_await read_all(**response, in_time())).body, "ok");
+        EXPECT_EQ(client.idle_connections(), 0u);
+    });
+    EXPECT_EQ(got, "POST /v1/x?y=z HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(server.port()) +
+                       "\r\nTrailer: X-Why\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+                       "5\r\nfirst\r\n6\r\nsecond\r\n0\r\nX-Why: because\r\n\r\n");
+}
+
+TEST_F(HttpClient, finds_the_answer_that_came_before_the_body_was_sent) {
+    ScriptedServer server({[&](BlockingSocket& socket) {
+        socket.receive_until("\r\n\r\n");
+        socket.send("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    }});
+    run([&](Client& client) -> Task<void> {
+        auto upload = co_await client.upload(request(server, ""), {}, in_time());
+        EXPECT_TRUE(upload);
+        if (!upload) co_return;
+        auto response = co_await (*upload)->finish({}, in_time());
+        EXPECT_TRUE(response) << response.error().message;
+        if (response) EXPECT_EQ((*response)->status, 413);
+    });
+}
+
+TEST_F(HttpClient, refuses_trailers_that_would_write_into_the_stream) {
+    ScriptedServer server({[&](BlockingSocket& socket) { socket.receive_until("\r\n\r\n"); }});
+    run([&](Client& client) -> Task<void> {
+        auto upload = co_await client.upload(request(server, ""), {}, in_time());
+        EXPECT_TRUE(upload);
+        if (!upload) co_return;
+        Headers trailers;
+        trailers.add("X-Why", "a\r\nb: c");
+        EXPECT_EQ((co_await (*upload)->finish(std::move(trailers), in_time())).error().code, Errc::invalid_request);
+    });
+}
+
 }  // namespace
 }  // namespace tertulia::http

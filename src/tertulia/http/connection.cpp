@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "tertulia/http/exchange.h"
+#include "tertulia/http/serving.h"
 #include "tertulia/http/takeover.h"
 
 namespace tertulia::http {
@@ -148,11 +149,8 @@ base::Result<RequestParser::Step> Connection::advance(std::string_view& bytes) {
         if (*step == RequestParser::Step::need_more && parser_.has_begun() && phase_ == Phase::idle) enter(Phase::head);
         if (*step != RequestParser::Step::head) return step;
         enter(Phase::body);
-        parser_.request().id = base::make_id('r', *core_->options.random);
-        if (core_->options.admit) {
-            if (auto admitted = core_->options.admit(parser_.request()); !admitted)
-                return std::unexpected(std::move(admitted.error()));
-        }
+        if (auto admitted = admit(core_->options, parser_.request()); !admitted)
+            return std::unexpected(std::move(admitted.error()));
         if (core_->options.gate_body && (parser_.is_chunked() || !parser_.check_length()))
             parser_.request().body_gate = core_->options.gate_body(parser_.request());
         if (auto fits = parser_.check_length(); !fits) return std::unexpected(std::move(fits.error()));
@@ -164,45 +162,16 @@ Task<bool> Connection::handle() {
     Request& request = parser_.request();
     request.is_http_1_0 = parser_.is_http_1_0();
     Exchange exchange(*this, &request, parser_.keep_alive(), parser_.is_http_1_0());
-    const Router::Match match = core_->router.find(request);
-    if (match.route) {
-        std::string_view problem;
-        try {
-            co_await match.route->handler(request, exchange);
-            if (!exchange.started()) problem = "The request was not answered.";
-        } catch (const std::exception& e) {
-            if (core_->options.on_bug) core_->options.on_bug(e.what());
-            problem = "Something went wrong here. It has been noted.";
-        }
-        watch_close({});
-        if (const auto takeover = std::exchange(takeover_, nullptr)) {
-            co_await takeover->finish(!problem.empty());
-            co_await linger();
-            co_return false;
-        }
-        if (!exchange.started()) co_await answer_failure(exchange, match, problem);
-    } else {
-        co_await answer_failure(exchange, match, {});
+    const bool is_well = co_await http::serve(core_->router, core_->options, request, exchange);
+    if (const auto takeover = std::exchange(takeover_, nullptr)) {
+        co_await takeover->finish(!is_well);
+        co_await linger();
+        co_return false;
     }
     if (exchange.status() != 101) report(request, exchange);  // else take_over has
     parser_.next();
     enter(Phase::idle);
     co_return exchange.is_complete() && exchange.keep_alive();
-}
-
-Task<bool> Connection::answer_failure(Exchange& exchange, const Router::Match& match, std::string_view problem) {
-    base::Error error{.message = std::string(problem)};
-    if (!match.route) {
-        error = match.allow.empty()
-                    ? base::Error{.code = base::Errc::not_found, .message = "There is nothing at this path."}
-                    : base::Error{.code = base::Errc::invalid_request,
-                                  .message = "Use one of: " + match.allow + ".",
-                                  .title = "Method not allowed",
-                                  .status = 405};
-    }
-    Response response = core_->options.on_error(error, &parser_.request());
-    if (!match.allow.empty()) response.headers.add("Allow", match.allow);
-    return exchange.respond(std::move(response));
 }
 
 void Connection::report(const Request& request, const Exchange& exchange) {

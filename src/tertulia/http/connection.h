@@ -59,17 +59,14 @@ class Connection {
 
     enum class Next { more, request, end };
 
-    // While a request is handled, which may take minutes, there is no more of these tasks than `run`, `serve` and
-    // `handle`, and the request stays in the parser.
+    // While a request is handled, which may take minutes, there is no more of these tasks than `run`, `serve`,
+    // `handle` and http::serve, and the request stays in the parser.
     async::Task<void> serve();
     /// Feeds what has come to the parser, and answers what is not to be handled.
     async::Task<Next> take(std::string_view bytes);
     base::Result<RequestParser::Step> advance(std::string_view& bytes);
     /// False: no more requests.
     async::Task<bool> handle();
-    // Not inline: what it needs for a moment would be kept in the frame of `handle`.
-    [[gnu::noinline]] async::Task<bool> answer_failure(Exchange& exchange, const Router::Match& match,
-                                                       std::string_view problem);
     async::Task<void> refuse(base::Error error);
     async::Task<void> refuse_in_crowd();
     async::Task<void> refuse_late();

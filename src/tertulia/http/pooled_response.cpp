@@ -25,6 +25,13 @@ PooledResponse::PooledResponse(std::shared_ptr<ClientCore> core, std::shared_ptr
       stop_callback_(std::in_place, stop, Stopper{core_->executor(), flight_}),
       parser_(to_head, core_->options().head_limit) {}
 
+Task<base::Result<void>> PooledResponse::write(std::string_view bytes, base::Deadline deadline) {
+    if (flight_->stopped) co_return stopped();
+    auto written = co_await (**lease_).write(bytes, deadline);
+    if (!written) co_return explain(std::move(written.error()), "the request was not taken");
+    co_return base::Result<void>();
+}
+
 Task<base::Result<void>> PooledResponse::exchange(std::string_view request, base::Deadline deadline, bool& began) {
     if (flight_->stopped) co_return stopped();
     // A server that refuses a large body may answer and close before it has read it all: look for its answer.
@@ -140,7 +147,7 @@ void PooledResponse::inflate(std::string_view in) {
 // `clean`: nothing came after the body.
 void PooledResponse::end_of_body(bool clean) {
     stop_callback_.reset();
-    if (clean && parser_.keep_alive()) lease_->give_back();
+    if (clean && parser_.keep_alive() && !used_once_) lease_->give_back();
     lease_.reset();
     pending_.clear();
 }

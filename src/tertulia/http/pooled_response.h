@@ -20,7 +20,11 @@ class PooledResponse final : public ClientResponse {
     PooledResponse(std::shared_ptr<ClientCore> core, std::shared_ptr<Flight> flight, const std::stop_token& stop,
                    ClientCore::Lease lease, bool to_head);
 
-    /// Sends the request and waits for the answer's head. `began`: did any byte of it come?
+    /// The connection is closed after the answer.
+    void use_once() { used_once_ = true; }
+    /// Sends a part of the request.
+    async::Task<base::Result<void>> write(std::string_view bytes, base::Deadline deadline);
+    /// Sends the request, or the rest of it, and waits for the answer's head. `began`: did any byte of it come?
     async::Task<base::Result<void>> exchange(std::string_view request, base::Deadline deadline, bool& began);
 
     async::Task<base::Result<std::string_view>> read(base::Deadline deadline) override;
@@ -46,6 +50,7 @@ class PooledResponse final : public ClientResponse {
     std::shared_ptr<ClientCore> core_;
     std::shared_ptr<Flight> flight_;
     std::optional<ClientCore::Lease> lease_;  // until the body's end
+    bool used_once_ = false;
     std::optional<StopCallback> stop_callback_;
     ResponseParser parser_;
     std::unique_ptr<Decoder> decoder_;

@@ -22,6 +22,10 @@ constexpr std::size_t max_reserve = 64 * 1024;
 
 }  // namespace
 
+base::Error body_too_long(std::size_t limit) {
+    return refuse(413, fmt::format("The body must not be longer than {} bytes.", limit)).error();
+}
+
 base::Result<RequestParser::Step> RequestParser::feed(std::string_view& bytes) {
     if (state_ == State::head) return feed_head(bytes);
     if (state_ == State::length_body) {
@@ -207,7 +211,7 @@ base::Result<void> RequestParser::add_to_body(std::string_view piece) {
 }
 
 base::Result<void> RequestParser::body_too_large() const {
-    return refuse(413, fmt::format("The body must not be longer than {} bytes.", body_limit()));
+    return std::unexpected(body_too_long(body_limit()));
 }
 
 }  // namespace tertulia::http

@@ -12,6 +12,9 @@
 
 namespace tertulia::http {
 
+/// The error (413) for a body of more than `limit` bytes.
+base::Error body_too_long(std::size_t limit);
+
 /// Value.
 struct RequestLimits {
     std::size_t head = 16 * 1024;

@@ -5,6 +5,8 @@
 #include <string_view>
 
 #include "tertulia/async/task.h"
+#include "tertulia/base/clock.h"
+#include "tertulia/base/error.h"
 #include "tertulia/http/message.h"
 
 namespace tertulia::http {
@@ -36,6 +38,12 @@ class ResponseWriter {
     /// Sends `head` (101) and hands the connection over for the rest of the handler: no more requests are read. Null:
     /// the client has gone, or there is no connection. For websocket.h.
     virtual async::Task<Connection*> take_over(Response head) { co_return nullptr; }
+    /// Does the client see each `write` when it is made? False: all of it at the end.
+    virtual bool is_live() const { return true; }
+    /// When the answer must have been given, whatever it is.
+    virtual base::Deadline answer_by() const { return base::Deadline::never(); }
+    /// What was written tells of this failure, in its own form: for those who can say so beside the body too.
+    virtual void note_failure(const base::Error& error) {}
 };
 
 }  // namespace tertulia::http
