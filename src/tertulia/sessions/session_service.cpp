@@ -44,7 +44,8 @@ base::Result<BegunTurn> SessionService::start(TurnRequest request, std::optional
                                                        .turn_id = name->turn_id,
                                                        .waiter = async::Waiter::make(parts_.executor),
                                                        .executor = parts_.executor,
-                                                       .stop = {}});
+                                                       .stop = {},
+                                                       .request_id = request.request_id});
     if (auto entered = parts_.registry.enter(claim, request.on_busy); !entered) return std::unexpected(entered.error());
     auto log = parts_.logs.make(name);
     if (!log) {

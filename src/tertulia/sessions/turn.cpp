@@ -52,7 +52,7 @@ async::Task<bool> Turn::is_prepared() {
     if (!problem) co_return true;
     // Whatever else went wrong meanwhile: who was asked to end ends as that.
     if (claim_->stop.stop_requested())
-        end_with(claim_->stop_as, error_of(claim_->stop_as));
+        end_with(claim_->stop_as, claim_->why_stopped());
     else
         end_with(TurnState::failed, *problem);
     co_return false;
@@ -99,14 +99,14 @@ async::Task<Turn::Problem> Turn::wait_for_place() {
     const base::Deadline queue_deadline(now() + settings_.queue_limit);
     if (!parts_.registry.is_first(*claim_)) log_->queue();
     while (!parts_.registry.is_first(*claim_)) {
-        if (claim_->stop.stop_requested()) co_return error_of(claim_->stop_as);
+        if (claim_->stop.stop_requested()) co_return claim_->why_stopped();
         if (queue_deadline.passed(now()))
             co_return base::Error{.code = base::Errc::conflict,
                                   .message = "Another answer of this session is still being given; send again later.",
                                   .retry_after = base::Milliseconds(1000)};
         co_await claim_->waiter->wait(queue_deadline);
     }
-    if (claim_->stop.stop_requested()) co_return error_of(claim_->stop_as);
+    if (claim_->stop.stop_requested()) co_return claim_->why_stopped();
     co_return std::nullopt;
 }
 
@@ -311,7 +311,7 @@ async::Task<void> Turn::store_answer() {
     if (outcome)
         ended.stop_reason = chat::effective_stop_reason(*outcome, answer);
     else
-        ended.error = was_stopped ? error_of(claim_->stop_as) : outcome.error().error;
+        ended.error = was_stopped ? claim_->why_stopped() : outcome.error().error;
     const std::int64_t now_us = parts_.clock.wall_us();
     ended.timestamp = question_.answer_place(now_us);
 

@@ -129,7 +129,7 @@ TurnQuestion::Problem TurnQuestion::choose_route() {
 async::Task<TurnQuestion::Problem> TurnQuestion::wait_for_model(base::Deadline deadline) {
     models::Readiness* const readiness = route_.targets.front().readiness;
     while (readiness && readiness->notify(claim_.waiter)) {
-        if (claim_.stop.stop_requested()) co_return error_of(claim_.stop_as);
+        if (claim_.stop.stop_requested()) co_return claim_.why_stopped();
         if (deadline.passed(parts_.clock.steady()))
             co_return base::Error{.code = base::Errc::unavailable,
                                   .message = "The model is still being loaded; try again in a moment.",

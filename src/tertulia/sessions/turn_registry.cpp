@@ -33,6 +33,10 @@ std::optional<OnBusy> parse_on_busy(std::string_view text) {
     return std::nullopt;
 }
 
+base::Error TurnClaim::why_stopped() const {
+    return stop_why.value_or(error_of(stop_as));
+}
+
 base::Result<void> TurnRegistry::enter(std::shared_ptr<TurnClaim> claim, OnBusy on_busy) {
     const std::lock_guard lock(mutex_);
     if (closed_) return std::unexpected(closing());
@@ -79,6 +83,11 @@ void TurnRegistry::leave(const TurnClaim& claim) {
     const std::lock_guard lock(mutex_);
     const auto found = lines_.find(line_name(claim.key));
     if (found == lines_.end()) return;
+    std::erase_if(watchers_, [](const auto& watcher) {
+        const auto there = watcher.lock();
+        if (there) there->wake();
+        return !there;
+    });
     Claims& line = found->second;
     const bool was_first = !line.claims.empty() && line.claims.front().get() == &claim;
     size_ -= std::erase_if(line.claims, [&](const auto& waiting) { return waiting.get() == &claim; });
@@ -98,10 +107,11 @@ std::string TurnRegistry::running(const SessionKey& key) const {
     return line == lines_.end() || line->second.claims.empty() ? std::string() : line->second.claims.front()->turn_id;
 }
 
-void TurnRegistry::request_stop(const std::shared_ptr<TurnClaim>& claim, TurnState as) {
+void TurnRegistry::request_stop(const std::shared_ptr<TurnClaim>& claim, TurnState as, std::optional<base::Error> why) {
     // On the turn's own worker, since what it stops (sockets) belongs there.
-    boost::asio::post(claim->executor, [claim, as] {
+    boost::asio::post(claim->executor, [claim, as, why = std::move(why)] {
         claim->stop_as = as;
+        claim->stop_why = why;
         claim->stop.request_stop();
         claim->waiter->wake();
     });
@@ -133,6 +143,29 @@ void TurnRegistry::stop_all(TurnState as) {
     const std::lock_guard lock(mutex_);
     for (const auto& [name, line] : lines_)
         for (const auto& claim : line.claims) request_stop(claim, as);
+}
+
+std::vector<TurnName> TurnRegistry::begun_by(std::string_view request_id) const {
+    const std::lock_guard lock(mutex_);
+    std::vector<TurnName> turns;
+    for (const auto& [name, line] : lines_)
+        for (const auto& claim : line.claims)
+            if (claim->request_id == request_id && !claim->turn_id.empty())
+                turns.push_back({.key = claim->key, .turn_id = claim->turn_id});
+    return turns;
+}
+
+void TurnRegistry::stop_begun_by(std::string_view request_id, TurnState as, const base::Error& why) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, line] : lines_)
+        for (const auto& claim : line.claims)
+            if (claim->request_id == request_id) request_stop(claim, as, why);
+}
+
+void TurnRegistry::watch(std::weak_ptr<async::Waiter> waiter) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(watchers_, [](const auto& watcher) { return watcher.expired(); });
+    watchers_.push_back(std::move(waiter));
 }
 
 void TurnRegistry::close() {

@@ -28,8 +28,15 @@ struct TurnClaim {
     std::stop_source stop;
     /// What the turn then ends as. On its worker only.
     TurnState stop_as = TurnState::cancelled;
+    /// Why, where that says more than the state. On its worker only.
+    std::optional<base::Error> stop_why = {};
+    /// The request that began it (TurnRequest::request_id).
+    std::string request_id = {};
     /// It ends the turn that runs when it comes, and goes before those that merely wait.
     bool interrupts = false;
+
+    /// The error of a turn that was asked to end.
+    base::Error why_stopped() const;
 };
 
 /// What a message does that comes while another of its session is being answered.
@@ -63,6 +70,12 @@ class TurnRegistry {
     /// Asks the turns that stand before `claim` in its session to end as `as` (they do so on their own workers).
     void stop_before(const TurnClaim& claim, TurnState as);
     void stop_all(TurnState as);
+    /// The turns that a request has begun and that have not ended yet.
+    std::vector<TurnName> begun_by(std::string_view request_id) const;
+    /// Asks them to end as `as`, their error being `why`.
+    void stop_begun_by(std::string_view request_id, TurnState as, const base::Error& why);
+    /// `waiter` is woken whenever a turn has given its place up, until it is gone.
+    void watch(std::weak_ptr<async::Waiter> waiter);
     /// No `enter` from now on.
     void close();
     std::size_t size() const;
@@ -72,12 +85,14 @@ class TurnRegistry {
         std::vector<std::shared_ptr<TurnClaim>> claims;  // the first one runs
     };
     static std::string line_name(const SessionKey& key) { return key.owner + "|" + key.session_id; }
-    static void request_stop(const std::shared_ptr<TurnClaim>& claim, TurnState as);
+    static void request_stop(const std::shared_ptr<TurnClaim>& claim, TurnState as,
+                             std::optional<base::Error> why = {});
 
     const std::size_t max_waiting_;
     const std::size_t max_turns_;
     mutable std::mutex mutex_;
     std::unordered_map<std::string, Claims> lines_;
+    std::vector<std::weak_ptr<async::Waiter>> watchers_;
     std::size_t size_ = 0;
     bool closed_ = false;
 };

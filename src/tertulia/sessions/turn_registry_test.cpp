@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <map>
+#include <set>
 
 namespace tertulia::sessions {
 namespace {
@@ -166,6 +167,26 @@ TEST_F(TurnRegistryTest, StopsTheTurnThatIsNamedRunningOrWaiting) {
     EXPECT_FALSE(registry.stop({{.owner = "local", .session_id = "other"}, "a"}, TurnState::cancelled));
     EXPECT_FALSE(registry.stop({{.owner = "another", .session_id = "s"}, "a"}, TurnState::cancelled));
     EXPECT_FALSE(is_stopped("a"));
+}
+
+TEST_F(TurnRegistryTest, KnowsTheTurnsThatARequestBegan) {
+    EXPECT_TRUE(enter("a"));
+    EXPECT_TRUE(enter("b"));
+    EXPECT_TRUE(enter("x", OnBusy::queue, "other"));
+    claims["b"]->request_id = claims["x"]->request_id = "r_1";
+    std::set<std::string> begun;
+    for (const TurnName& name : registry.begun_by("r_1")) begun.insert(name.turn_id);
+    EXPECT_EQ(begun, (std::set<std::string>{"b", "x"}));
+    registry.stop_begun_by("r_1", TurnState::interrupted, {.code = base::Errc::timed_out, .message = "late"});
+    EXPECT_TRUE(is_stopped("b"));
+    EXPECT_TRUE(is_stopped("x"));
+    EXPECT_FALSE(is_stopped("a"));
+    EXPECT_EQ(claims["b"]->stop_as, TurnState::interrupted);
+    EXPECT_EQ(claims["b"]->why_stopped().code, base::Errc::timed_out);
+    EXPECT_EQ(claims["a"]->why_stopped().code, base::Errc::conflict);
+    registry.leave(*claims["b"]);
+    registry.leave(*claims["x"]);
+    EXPECT_TRUE(registry.begun_by("r_1").empty());
 }
 
 TEST_F(TurnRegistryTest, AtTheEndEverythingIsStoppedAndNothingEnters) {
