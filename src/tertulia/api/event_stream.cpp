@@ -2,9 +2,16 @@
 
 #include <charconv>
 
+#include "tertulia/api/error_reply.h"
 #include "tertulia/api/sse_writer.h"
 
 namespace tertulia::api {
+namespace {
+
+// Who sees the events only with the end of the answer gets what is there and what follows closely, and asks again.
+constexpr base::Milliseconds for_more_of_an_answer{1000};
+
+}  // namespace
 
 std::optional<EventId> parse_event_id(std::string_view text) {
     const std::size_t colon = text.rfind(':');
@@ -30,7 +37,11 @@ async::Task<void> EventStream::send(sessions::TurnReader& reader) {
         else
             bytes = without_event;
         if (!co_await write(bytes)) co_return;
-        if (batch.has_end()) break;
+        if (batch.has_end()) {
+            if (reader.result()->state != sessions::TurnState::completed)
+                writer_.note_failure(turn_error(*reader.result()));
+            break;
+        }
         deadline = next_heartbeat();
         without_event = sse_heartbeat;
     }
@@ -42,12 +53,17 @@ async::Task<void> EventStream::send(sessions::SessionFeed& feed) {
     writer_.on_close([&feed] { feed.stop(); });
     // The head goes out at once: there may be nothing to send for long.
     bool is_there = co_await write({});
+    bool has_shown = false;
     while (is_there) {
         sessions::EventBatch batch;
         std::string bytes;
-        const base::Result<bool> any = co_await feed.next(batch, next_heartbeat());
+        const bool soon_over = has_shown && !writer_.is_live();
+        const base::Result<bool> any = co_await feed.next(
+            batch, soon_over ? base::Deadline(clock_.steady() + for_more_of_an_answer) : next_heartbeat());
         if (!any) break;  // the store is gone: the client comes back with its last id
         if (*any && batch.events.empty()) break;
+        if (!*any && soon_over) break;
+        has_shown = has_shown || *any;
         if (*any)
             render(bytes, batch, feed.reader());
         else
