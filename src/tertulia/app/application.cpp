@@ -36,11 +36,26 @@ Application::Application(const LoadedConfig& loaded, const telemetry::Log& log, 
 Application::~Application() = default;
 
 base::Result<void> Application::start() {
+    if (auto done = prepare(); !done) return done;
+    return listen();
+}
+
+base::Result<void> Application::start_lambda(std::string_view api, std::function<void(bool is_well)> ended) {
+    if (auto done = prepare(); !done) return done;
+    if (auto done = begin_work(); !done) return done;
+    const lambda::FrontSettings front{.is_streaming = config_.lambda.response == "streaming",
+                                      .margin = config_.lambda.margin,
+                                      .front_limit = config_.lambda.front_limit};
+    auto started = workers_.front()->start_lambda(api, front, [this] { logs_.sweep(); }, std::move(ended));
+    if (started) log_start();
+    return started;
+}
+
+base::Result<void> Application::prepare() {
     for (const ModelConfig& model : config_.models) limits_.set_window(model.name, model.context_window);
     if (auto done = open_billing(); !done) return done;
     if (auto done = open_store(); !done) return done;
-    if (auto done = make_workers(); !done) return done;
-    return listen();
+    return make_workers();
 }
 
 base::Result<void> Application::open_billing() {
@@ -94,6 +109,18 @@ base::Result<void> Application::listen() {
     const auto address = parse_listen(config_.listen);  // the configuration has checked it
     const auto endpoint = http::probe_listen(address->host, address->port);
     if (!endpoint) return std::unexpected(endpoint.error());
+    if (auto begun = begin_work(); !begun) return begun;
+    for (const auto& worker : workers_) {
+        if (auto listening = worker->listen(*endpoint); !listening) return listening;
+    }
+    const std::string host = endpoint->address().is_v6() ? fmt::format("[{}]", endpoint->address().to_string())
+                                                         : endpoint->address().to_string();
+    address_ = fmt::format("{}:{}", host, endpoint->port());
+    log_start();
+    return {};
+}
+
+base::Result<void> Application::begin_work() {
     for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->start(static_cast<int>(i));
 
     base::Result<std::int64_t> interrupted = 0;
@@ -107,13 +134,6 @@ base::Result<void> Application::listen() {
         log_.warn("turns found that a crash had cut; closed as interrupted", {{"turns", *interrupted}});
 
     boost::asio::post(first.executor(), [this, &first] { first.tasks().spawn(checkpoints_->run(first.executor())); });
-    for (const auto& worker : workers_) {
-        if (auto listening = worker->listen(*endpoint); !listening) return listening;
-    }
-    const std::string host = endpoint->address().is_v6() ? fmt::format("[{}]", endpoint->address().to_string())
-                                                         : endpoint->address().to_string();
-    address_ = fmt::format("{}:{}", host, endpoint->port());
-
     if (!config_.local_model.base_url.empty()) {
         if (!config_.local_model.health_url.empty()) local_readiness_.set_waiting("the local model loads");
         boost::asio::post(first.executor(), [this, &first] {
@@ -121,7 +141,6 @@ base::Result<void> Application::listen() {
                                                   stop_local_model_.get_token()));
         });
     }
-    log_start();
     return {};
 }
 

@@ -1,6 +1,7 @@
 // The composition root.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -25,6 +26,9 @@ class Application {
     /// Opens the store, closes turns that a crash has left running, and listens. After success every worker accepts. An
     /// error's message is for the operator.
     base::Result<void> start();
+    /// The same, but the one worker answers Lambda's invocations in the place of connections (`api`: the address of the
+    /// Runtime API). `ended`: called on the worker when there will be no more (false: because something is broken).
+    base::Result<void> start_lambda(std::string_view api, std::function<void(bool is_well)> ended);
 
     /// `HOST:PORT` (after `start`).
     const std::string& address() const { return address_; }
@@ -45,6 +49,8 @@ class Application {
     base::Result<void> open_store();
     base::Result<void> open_billing();
     base::Result<void> make_workers();
+    base::Result<void> prepare();
+    base::Result<void> begin_work();
     base::Result<void> listen();
     void log_start() const;
 

@@ -117,6 +117,13 @@ struct Config {
 
     base::Milliseconds shutdown_grace{10'000};
 
+    /// Where the program is a Lambda function.
+    struct Lambda {
+        std::string response = "buffered";
+        base::Milliseconds margin{2'000};
+        std::optional<base::Milliseconds> front_limit;
+    } lambda;
+
     struct LocalModel {
         std::string base_url;
         std::string name;

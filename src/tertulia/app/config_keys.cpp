@@ -59,6 +59,9 @@ bool is_on_disconnect(std::string_view text) {
 bool is_region(std::string_view text) {
     return text.empty() || aws::is_region(text);
 }
+bool is_lambda_response(std::string_view text) {
+    return one_of(text, "buffered", "streaming");
+}
 bool is_hedge(std::string_view text) {
     return models::parse_hedge(text).has_value();
 }
@@ -310,6 +313,25 @@ const std::array table = {
                                "interrupted.",
                 .least = 0,
                 .most = day_ms},
+
+    Key<Config>{.path = "lambda.response",
+                .slot = SLOT(Config, lambda.response),
+                .description = "As a Lambda function (docs/lambda.md): does its front take answers as they come? An "
+                               "event does not say.",
+                .allowed = "buffered or streaming",
+                .valid = is_lambda_response},
+    Key<Config>{.path = "lambda.margin_ms",
+                .slot = SLOT(Config, lambda.margin),
+                .description = "As a Lambda function: so long before its time is up an invocation ends its turns, so "
+                               "that what there is of their answers is stored and can be continued.",
+                .least = 100,
+                .most = 60'000},
+    Key<Config>{.path = "lambda.front_limit_ms",
+                .slot = SLOT(Config, lambda.front_limit),
+                .description = "As a buffered Lambda function: how long the front waits for an answer.",
+                .least = 1'000,
+                .most = 900'000,
+                .default_note = "29 s behind a REST API, 30 s behind an HTTP API, else the function's own limit"},
 
     Key<Config>{.path = "local_model.base_url",
                 .slot = SLOT(Config, local_model.base_url),

@@ -9,6 +9,7 @@
 
 #include "tertulia/app/config_document.h"
 #include "tertulia/app/config_loader.h"
+#include "tertulia/app/run_lambda.h"
 #include "tertulia/app/serve.h"
 #include "tertulia/base/nearest_name.h"
 #include "tertulia/cli/chat_command.h"
@@ -94,6 +95,10 @@ int chat(cli::ChatOptions options, const std::string& token, const app::Environm
 }
 
 int run(int argc, char** argv) {
+    if (argc == 1) {
+        if (const app::Environment environment = read_environment(); app::is_lambda(environment))
+            return app::run_lambda(environment);
+    }
     CLI::App program("Tertulia, a conversation server between your users and AI APIs");
     program.name("tertulia");
     program.set_version_flag("--version", "tertulia " TERTULIA_VERSION);

@@ -5,6 +5,8 @@
 
 #include "tertulia/app/config_loader.h"
 #include "tertulia/app/make_provider.h"
+#include "tertulia/lambda/runtime_client.h"
+#include "tertulia/lambda/runtime_loop.h"
 
 namespace tertulia::app {
 namespace {
@@ -57,6 +59,15 @@ void on_worker(async::Worker& worker, Function what) {
 }
 
 }  // namespace
+
+/// What there is of a worker of a Lambda function beside what a server has.
+struct WorkerSet::LambdaFunction {
+    lambda::RuntimeClient runtime;
+    http::ServerOptions options;
+    std::optional<lambda::HttpFront> front = {};
+    std::optional<lambda::RuntimeLoop> loop = {};
+    std::stop_source stop = {};
+};
 
 WorkerSet::WorkerSet(SharedParts shared)
     : shared_(shared), worker_([&log = shared.log](const std::string& what) { log.error("bug", {{"what", what}}); }) {
@@ -130,6 +141,46 @@ base::Result<void> WorkerSet::listen(const boost::asio::ip::tcp::endpoint& endpo
     return result;
 }
 
+base::Result<void> WorkerSet::start_lambda(std::string_view api, lambda::FrontSettings front,
+                                           std::function<void()> after_each, std::function<void(bool)> ended) {
+    auto runtime = lambda::RuntimeClient::make(*client_, shared_.clock, api);
+    if (!runtime) return std::unexpected(runtime.error());
+    function_ = std::make_unique<LambdaFunction>(LambdaFunction{.runtime = *runtime, .options = server_options()});
+    LambdaFunction& function = *function_;
+    function.front.emplace(lambda::HttpFront::Parts{.runtime = function.runtime,
+                                                    .router = api_->router(),
+                                                    .options = function.options,
+                                                    .registry = shared_.registry,
+                                                    .tasks = worker_.tasks(),
+                                                    .executor = worker_.executor(),
+                                                    .clock = shared_.clock,
+                                                    .log = shared_.log},
+                           front);
+    function.loop.emplace(lambda::RuntimeLoop::Parts{.runtime = function.runtime,
+                                                     .http = *function.front,
+                                                     .tasks = worker_.tasks(),
+                                                     .executor = worker_.executor(),
+                                                     .clock = shared_.clock,
+                                                     .log = shared_.log,
+                                                     .on_thaw = [this] { client_->close_idle(); },
+                                                     .after_each = std::move(after_each)},
+                          lambda::EventHandlers{});
+    const int polls = lambda::polls(base::variable(shared_.environment, "AWS_LAMBDA_MAX_CONCURRENCY"));
+    on_worker(worker_, [&] {
+        worker_.tasks().spawn([](LambdaFunction& function, async::TaskGroup& tasks, const telemetry::Log& log,
+                                 int polls, std::function<void(bool)> ended) -> async::Task<void> {
+            const std::stop_token stop = function.stop.get_token();
+            // Registered before the first event is asked for, or not at all.
+            if (auto identifier = co_await function.runtime.register_extension(); identifier)
+                tasks.spawn(function.runtime.wait_as_extension(std::move(*identifier), stop));
+            else
+                log.info("no SIGTERM will come", {{"reason", identifier.error().message}});
+            ended(co_await function.loop->run(polls, stop));
+        }(function, worker_.tasks(), shared_.log, polls, std::move(ended)));
+    });
+    return {};
+}
+
 WorkerSet::Connections WorkerSet::connections() {
     Connections counted;
     on_worker(worker_, [&] { counted = {server_->connections(), client_->idle_connections()}; });
@@ -138,7 +189,10 @@ WorkerSet::Connections WorkerSet::connections() {
 
 void WorkerSet::stop_accepting() {
     if (!started_) return;
-    on_worker(worker_, [this] { server_->stop_accepting(); });
+    on_worker(worker_, [this] {
+        server_->stop_accepting();
+        if (function_) function_->stop.request_stop();
+    });
 }
 
 bool WorkerSet::stop(base::Deadline deadline) {
@@ -159,6 +213,7 @@ bool WorkerSet::stop(base::Deadline deadline) {
     if (!all_ended) return false;
     // On the worker's own thread, since each of them belongs to it.
     on_worker(worker_, [this] {
+        function_.reset();
         server_.reset();
         api_.reset();
         sessions_.reset();

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "tertulia/api/api.h"
 #include "tertulia/app/config.h"
@@ -16,6 +18,7 @@
 #include "tertulia/base/random.h"
 #include "tertulia/http/client.h"
 #include "tertulia/http/server.h"
+#include "tertulia/lambda/http_front.h"
 #include "tertulia/models/model_directory.h"
 #include "tertulia/models/model_limits.h"
 #include "tertulia/models/readiness.h"
@@ -61,6 +64,10 @@ class WorkerSet {
     base::Result<void> add_providers();
     void start(int number);
     base::Result<void> listen(const boost::asio::ip::tcp::endpoint& endpoint);
+    /// Answers Lambda's invocations from now on (lambda/runtime_loop.h); `after_each` and `ended` are called on the
+    /// worker. invalid_request: `api` is no address.
+    base::Result<void> start_lambda(std::string_view api, lambda::FrontSettings front, std::function<void()> after_each,
+                                    std::function<void(bool is_well)> ended);
 
     async::Worker& worker() { return worker_; }
     http::Client& client() { return *client_; }
@@ -78,6 +85,8 @@ class WorkerSet {
     bool stop(base::Deadline deadline);
 
   private:
+    struct LambdaFunction;
+
     http::ServerOptions server_options();
 
     SharedParts shared_;
@@ -91,6 +100,7 @@ class WorkerSet {
     std::optional<sessions::SessionService> sessions_;
     std::optional<api::Api> api_;
     std::optional<http::Server> server_;
+    std::unique_ptr<LambdaFunction> function_;
 };
 
 }  // namespace tertulia::app

@@ -1,0 +1,101 @@
+"""The program behind AWS's own Runtime Interface Emulator (of the package aws-sam-cli, which `./dev test` fetches).
+
+What it does differently from Lambda: a streamed answer comes in one piece, an error has status 200.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import socket
+import stat
+import subprocess
+import tempfile
+import unittest
+
+import lambda_events as events
+from lambda_case import LambdaCase
+from server import binary, environment, prepare_child, wait_for
+
+PACKAGES = os.environ.get("TERTULIA_TEST_PACKAGES")
+EMULATOR = pathlib.Path(PACKAGES or "/nowhere") / "samcli/local/rapid/aws-lambda-rie-x86_64"
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [s.getsockname()[1] for s in sockets]
+
+
+@unittest.skipUnless(EMULATOR.exists(), "the Runtime Interface Emulator is not here (TERTULIA_TEST_PACKAGES)")
+class EmulatorTest(LambdaCase):
+    def emulate(self, **env):
+        api, self.port = free_ports(2)
+        EMULATOR.chmod(EMULATOR.stat().st_mode | stat.S_IXUSR)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        log = open(pathlib.Path(folder.name) / "log", "w+")  # noqa: SIM115
+        self.addCleanup(log.close)
+        addresses = ("--runtime-api-address", f"127.0.0.1:{api}", "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}")
+        process = subprocess.Popen(
+            [EMULATOR, *addresses, binary()],
+            env=environment(self.environment() | {"AWS_LAMBDA_FUNCTION_TIMEOUT": "20"} | env),
+            cwd=folder.name,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=prepare_child,
+        )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        wait_for(self.listens, "the emulator listens")
+
+    def listens(self):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port)).close()
+            return True
+        return False
+
+    def invoke(self, event):
+        """(status, body) of the invocation."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        self.addCleanup(connection.close)
+        connection.request("POST", "/2015-03-31/functions/function/invocations", json.dumps(event))
+        response = connection.getresponse()
+        return response.status, response.read()
+
+    def test_turns_and_errors(self):
+        self.emulate()
+        for i in range(3):
+            status, body = self.invoke(events.rest("POST", "/chat", {"message": f"m{i}", "session_id": "s"}))
+            self.assertEqual(status, 200, body)
+            answer = json.loads(body)
+            self.assertEqual((answer["statusCode"], json.loads(answer["body"])["message"]), (200, f"[{2 * i + 1}] m{i}"))
+        _, body = self.invoke({"Records": []})
+        self.assertEqual(json.loads(body)["errorType"], "Request.Invalid")
+        _, body = self.invoke(events.http("GET", "/healthz"))
+        self.assertEqual(json.loads(body)["statusCode"], 200)
+
+    def test_a_streamed_answer(self):
+        self.emulate(TERTULIA_LAMBDA_RESPONSE="streaming")
+        _, body = self.invoke(events.url("POST", "/chat", {"message": "hello", "stream": True}))
+        prelude, mark, events_text = body.partition(b"\0" * 8)
+        self.assertTrue(mark, body)
+        self.assertEqual(json.loads(prelude)["headers"]["content-type"], "text/event-stream")
+        self.assertIn(b"turn.completed", events_text)
+
+    def test_a_store_that_cannot_be(self):
+        self.emulate(TERTULIA_STORE="sqlite:/proc/nowhere/x.db")
+        status, body = self.invoke(events.rest("GET", "/healthz"))
+        self.assertEqual(status, 502, body)
+        self.assertIn("/proc/nowhere", json.loads(body)["errorMessage"])
+
+    def test_several_at_once(self):
+        self.emulate(AWS_LAMBDA_MAX_CONCURRENCY="4")
+        status, body = self.invoke(events.rest("POST", "/chat", {"message": "x"}))
+        self.assertEqual((status, json.loads(body)["statusCode"]), (200, 200), body)
+
+
+if __name__ == "__main__":
+    unittest.main()
