@@ -71,7 +71,9 @@ struct WorkerSet::LambdaFunction {
 
 WorkerSet::WorkerSet(SharedParts shared)
     : shared_(shared), worker_([&log = shared.log](const std::string& what) { log.error("bug", {{"what", what}}); }) {
-    client_.emplace(worker_.executor());
+    // Beside what the system trusts: AWS's own name for it, which they set who have an authority of their own.
+    client_.emplace(worker_.executor(),
+                    http::ClientOptions{.ca_file = std::string(base::variable(shared_.environment, "AWS_CA_BUNDLE"))});
     credential_chain_.emplace(*client_, shared_.clock, shared_.environment);
     credentials_.emplace(shared_.credentials, worker_.executor(), worker_.tasks(), shared_.clock,
                          [this](std::stop_token stop, base::Deadline deadline) {

@@ -78,7 +78,7 @@ struct ClientOptions {
 };
 
 /// An HTTP/1.1 client with a pool of kept-alive connections per (scheme, host, port), last used first. TLS checks the
-/// certificate and the host's name (the system's trusted certificates; SSL_CERT_FILE and SSL_CERT_DIR are honoured).
+/// certificate and the host's name (trusted_certificates.h says what is trusted).
 /// One per worker.
 class Client {
   public:

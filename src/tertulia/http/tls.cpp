@@ -10,6 +10,8 @@
 #include <boost/asio/ip/address.hpp>
 #include <climits>
 
+#include "tertulia/http/trusted_certificates.h"
+
 namespace tertulia::http {
 namespace {
 
@@ -82,8 +84,8 @@ base::Result<TlsContext> TlsContext::make(const std::string& ca_file) {
     SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
     SSL_CTX_set_mode(raw,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_default_verify_paths(raw);
-    if (!ca_file.empty() && SSL_CTX_load_verify_file(raw, ca_file.c_str()) != 1)
+    trust_system(raw);
+    if (!ca_file.empty() && !trust_bundle(raw, ca_file))
         return base::fail(base::Errc::invalid_request, fmt::format("{} holds no certificates.", ca_file));
     ERR_clear_error();
     return context;

@@ -12,8 +12,8 @@ struct ssl_st;
 
 namespace tertulia::http {
 
-/// What all TLS connections of a client share: trusted certificates (the system's, or what SSL_CERT_FILE and
-/// SSL_CERT_DIR name, and `ca_file`), TLS 1.2 at least. One per worker.
+/// What all TLS connections of a client share: trusted certificates (trusted_certificates.h, and those of `ca_file`),
+/// TLS 1.2 at least. One per worker.
 class TlsContext {
   public:
     static base::Result<TlsContext> make(const std::string& ca_file);

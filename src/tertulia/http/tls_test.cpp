@@ -7,9 +7,12 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <fstream>
+
 #include "tertulia/async/worker.h"
 #include "tertulia/http/client.h"
 #include "tertulia/http/test_sockets.h"
+#include "tertulia/http/trusted_certificates.h"
 
 namespace tertulia::http {
 namespace {
@@ -19,10 +22,14 @@ using base::Deadline;
 using testing::BlockingSocket;
 using testing::ScriptedServer;
 
+std::string path_of(const std::string& name) {
+    return ::testing::TempDir() + "tertulia_" + std::to_string(::getpid()) + "_" + name;
+}
+
 // A certificate that vouches for itself, for the names in `alternative_names` ("DNS:localhost,IP:127.0.0.1").
 class Certificate {
   public:
-    explicit Certificate(const char* alternative_names)
+    explicit Certificate(const char* alternative_names, std::string common_name = "test")
         : key_(EVP_EC_gen("P-256"), EVP_PKEY_free), certificate_(X509_new(), X509_free) {
         X509* const raw = certificate_.get();
         X509_set_version(raw, 2);
@@ -31,7 +38,8 @@ class Certificate {
         X509_gmtime_adj(X509_getm_notAfter(raw), 3600);
         X509_set_pubkey(raw, key_.get());
         X509_NAME* const name = X509_get_subject_name(raw);
-        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
+        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                                   reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1, 0);
         X509_set_issuer_name(raw, name);
         X509_EXTENSION* const names = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, alternative_names);
         X509_add_ext(raw, names, -1);
@@ -53,7 +61,7 @@ class Certificate {
     }
 
     std::string save(const std::string& name) const {
-        std::string path = ::testing::TempDir() + "tertulia_" + std::to_string(::getpid()) + "_" + name;
+        std::string path = path_of(name);
         const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "w"), std::fclose);
         PEM_write_X509(file.get(), certificate_.get());
         return path;
@@ -140,6 +148,35 @@ TEST(Tls, is_refused_where_the_certificate_is_not_trusted_or_for_another_name) {
         EXPECT_NE(got.at(0).find("mismatch"), std::string::npos) << got.at(0);
     }
     ::unlink(other_file.c_str());
+}
+
+std::string read_file(const std::string& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(Tls, finds_the_certificate_that_it_needs_among_others) {
+    const Certificate certificate("DNS:localhost"), other("DNS:other.test", "other");
+    const std::string file = certificate.save("bundle.pem"), alone = read_file(file);
+    const std::string others = read_file(other.save("others.pem"));
+    const std::string garbage = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+    const std::string crl = "-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n";
+    std::ofstream(file) << "# trusted\n" << garbage << others << crl << alone;
+    ScriptedServer server({certificate.serve(answer(1, ok))});
+    EXPECT_EQ(ask(server, "localhost", file, 1), std::vector<std::string>{"ok"});
+
+    std::ofstream(file) << garbage << others << crl;
+    ScriptedServer stranger({certificate.serve(answer(1, ok))});
+    const auto refused = ask(stranger, "localhost", file, 1);
+    EXPECT_NE(refused.at(0).find("certificate"), std::string::npos) << refused.at(0);
+
+    const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
+    EXPECT_FALSE(trust_bundle(context.get(), file + ".missing"));
+    for (std::size_t cut = 0; cut <= alone.size(); ++cut) {
+        std::ofstream(file) << alone.substr(0, cut);
+        EXPECT_EQ(trust_bundle(context.get(), file), cut >= alone.find("-----END CERTIFICATE-----") + 25) << cut;
+    }
+    for (const char* name : {"bundle.pem", "others.pem"}) ::unlink(path_of(name).c_str());
 }
 
 TEST(Tls, never_takes_a_cut_connection_for_an_answer_s_end) {
