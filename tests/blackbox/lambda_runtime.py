@@ -7,7 +7,6 @@ end. Function is one sandbox: it can be frozen between invocations as Lambda fre
 import base64
 import contextlib
 import json
-import os
 import queue
 import signal
 import socket
@@ -175,6 +174,8 @@ class FakeRuntime:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def close(self):
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)  # wakes who accepts
         self.listener.close()
         for connection in list(self.connections):
             with contextlib.suppress(OSError):

@@ -3,6 +3,7 @@
 What it does differently from Lambda: a streamed answer comes in one piece, an error has status 200.
 """
 
+import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -15,11 +16,18 @@ import tempfile
 import unittest
 
 import lambda_events as events
+from fake_upstream import Held
 from lambda_case import LambdaCase
 from server import binary, environment, prepare_child, wait_for
 
 PACKAGES = os.environ.get("TERTULIA_TEST_PACKAGES")
 EMULATOR = pathlib.Path(PACKAGES or "/nowhere") / "samcli/local/rapid/aws-lambda-rie-x86_64"
+# A view of the file system of one's own, as root or with a user namespace.
+ALONE = ("unshare", "--map-root-user", "--mount", "sh", "-c")
+
+
+def can_be_alone():
+    return not subprocess.run([*ALONE, "mount -t tmpfs none /var"], capture_output=True).returncode
 
 
 def free_ports(count):
@@ -38,8 +46,12 @@ class EmulatorTest(LambdaCase):
         log = open(pathlib.Path(folder.name) / "log", "w+")  # noqa: SIM115
         self.addCleanup(log.close)
         addresses = ("--runtime-api-address", f"127.0.0.1:{api}", "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}")
+        command = [EMULATOR, *addresses, binary()]
+        if "AWS_LAMBDA_MAX_CONCURRENCY" in env:
+            # Then it takes no bootstrap but one in a folder of its own: given here to no other process.
+            command = [*ALONE, f'mount -t tmpfs none /var && mkdir /var/task && ln -s "{binary()}" /var/task/bootstrap && exec "$@"', "sh", *command]
         process = subprocess.Popen(
-            [EMULATOR, *addresses, binary()],
+            command,
             env=environment(self.environment() | {"AWS_LAMBDA_FUNCTION_TIMEOUT": "20"} | env),
             cwd=folder.name,
             stdout=log,
@@ -91,10 +103,22 @@ class EmulatorTest(LambdaCase):
         self.assertEqual(status, 502, body)
         self.assertIn("/proc/nowhere", json.loads(body)["errorMessage"])
 
+    @unittest.skipUnless(can_be_alone(), "no mount namespace may be made here")
     def test_several_at_once(self):
         self.emulate(AWS_LAMBDA_MAX_CONCURRENCY="4")
-        status, body = self.invoke(events.rest("POST", "/chat", {"message": "x"}))
-        self.assertEqual((status, json.loads(body)["statusCode"]), (200, 200), body)
+        held = [Held("a", "b") for _ in range(4)]
+        for i, one in enumerate(held):
+            self.upstream.script(f"m{i}", one.answer)
+        ask = lambda i: self.invoke(events.rest("POST", "/chat", {"message": "x", "model": f"openai/m{i}"}))
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(ask, i) for i in range(4)]
+            for one in held:
+                one.gates[0].wait_reached()
+            for one in held:
+                one.rest()
+            for one in asked:
+                status, body = one.result()
+                self.assertEqual((status, json.loads(json.loads(body)["body"])["message"]), (200, "ab"), body)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,13 @@ std::vector<std::string> known_models(const Config& config) {
     return models;
 }
 
+// Lambda's own setting of the function, where ours says nothing.
+std::string_view level_of(std::string_view aws) {
+    if (aws == "TRACE" || aws == "DEBUG") return "debug";
+    if (aws == "WARN") return "warn";
+    return aws == "ERROR" || aws == "FATAL" ? "error" : "info";
+}
+
 base::Result<LoadedConfig> load(const base::Environment& environment) {
     auto loaded = load_config({}, environment);
     if (!loaded) return loaded;
@@ -39,6 +46,8 @@ base::Result<LoadedConfig> load(const base::Environment& environment) {
     // There is no socket that others could reach: the front checks who asks (docs/lambda.md), and a request's Host is
     // whatever its address is called.
     loaded->config.insecure = true;
+    if (loaded->sources["log_level"] == "default")
+        loaded->config.log_level = level_of(base::variable(environment, "AWS_LAMBDA_LOG_LEVEL"));
     if (auto servable = check_servable(loaded->config); !servable) return std::unexpected(servable.error());
     return loaded;
 }

@@ -12,6 +12,7 @@ using async::Task;
 
 constexpr base::Milliseconds rest_limit{29'000};
 constexpr base::Milliseconds http_limit{30'000};
+constexpr int accepted = 202;
 // A gateway's clock is believed if it is no farther away than this.
 constexpr std::int64_t believable_ms = 30'000;
 
@@ -25,6 +26,7 @@ base::Deadline later(base::Deadline deadline, base::Milliseconds by) {
 struct HttpFront::Served {
     std::shared_ptr<const Invocation> invocation;
     http::Request request;
+    std::string body = {};  // once more, where the turn may have to be begun elsewhere
     std::unique_ptr<HttpWriter> writer = {};
     std::optional<TurnWatch> turns = {};
     bool is_over = false;  // the handler has ended
@@ -69,6 +71,7 @@ Task<Posted> HttpFront::answer(std::shared_ptr<const Invocation> invocation, Eve
     if (served->request.id.empty()) served->request.id = base::make_id('r', *parts_.options.random);
     served->turns.emplace(parts_.registry, parts_.executor, served->request.id);
     if (admitted) {
+        if (parts_.hand_off && !settings_.is_streaming) served->body = served->request.body;
         parts_.tasks.spawn(serve(parts_, served));
         co_await attend(*served, answer_by);
     } else {
@@ -79,7 +82,7 @@ Task<Posted> HttpFront::answer(std::shared_ptr<const Invocation> invocation, Eve
         served->is_over ? base::Error{.message = "Something went wrong here. It has been noted."} : time_is_up();
     const Posted posted = co_await served->writer->hand_over(failure);
     record(*served, began);
-    parts_.log.debug("invocation", {{"invocation", served->invocation->id},
+    parts_.log.info("invocation", {{"invocation", served->invocation->id},
                                     {"trace_id", served->invocation->trace_id},
                                     {"request_id", served->request.id},
                                     {"shape", to_string(shape)}});
@@ -101,7 +104,10 @@ Task<void> HttpFront::attend(Served& served, base::Deadline answer_by) {
         while (!served.is_over && !deadline.passed(parts_.clock.steady())) co_await waiter->wait(deadline);
         co_return served.is_over;
     };
-    if (co_await until(later(answer_by, settings_.margin / 4))) co_return;
+    const bool is_over = co_await until(answer_by);
+    // Behind an answer that comes first (`Prefer: respond-async`) too: the sandbox may be frozen after it.
+    co_await hand_over_turns(served, answer_by);
+    if (is_over || co_await until(later(answer_by, settings_.margin / 4))) co_return;
     served.turns->interrupt();
     (void)co_await served.turns->wait(later(answer_by, settings_.margin / 2));
     served.writer->close();
@@ -109,6 +115,12 @@ Task<void> HttpFront::attend(Served& served, base::Deadline answer_by) {
     // It waits for something that is not its own: a turn of another request, say.
     parts_.log.warn("a handler was left behind", {{"request_id", served.request.id}});
     co_await served.writer->cut(parts_.options.on_error(time_is_up(), &served.request));
+}
+
+Task<void> HttpFront::hand_over_turns(Served& served, base::Deadline answer_by) {
+    if (!parts_.hand_off || settings_.is_streaming || served.turns->all_ended()) co_return;
+    if (served.is_over && served.writer->status() != accepted) co_return;  // its turn is about to be gone
+    (void)co_await parts_.hand_off(served.request.id, std::move(served.body), later(answer_by, settings_.margin / 4));
 }
 
 void HttpFront::record(const Served& served, base::SteadyTime began) const {

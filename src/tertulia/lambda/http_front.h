@@ -1,7 +1,10 @@
 // HTTP requests that come in events, answered by the server's own routes.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "tertulia/async/task_group.h"
 #include "tertulia/http/router.h"
@@ -24,8 +27,9 @@ struct FrontSettings {
     std::optional<base::Milliseconds> front_limit = {};
 };
 
-/// Answers events of the shapes `rest` and `http`. Near the end of their time the turns that a request began end as
-/// interrupted, and the request is answered whatever its handler does; no turn is left running when `answer` returns.
+/// Answers events of the shapes `rest` and `http`. Near the end of their time the turns that a request began are handed
+/// over, where that is possible and the answer is a buffered one, or else end as interrupted, and the request is
+/// answered whatever its handler does; no turn is left running when `answer` returns.
 /// One per worker.
 class HttpFront {
   public:
@@ -38,6 +42,10 @@ class HttpFront {
         async::Executor executor;
         const base::Clock& clock;
         const telemetry::Log& log;
+        /// Has the turns that the request `request_id` began (with `body`) go on in an invocation of their own; empty:
+        /// there is none. Its handler then answers by itself. False: they go on here.
+        std::function<async::Task<bool>(std::string request_id, std::string body, base::Deadline deadline)> hand_off =
+            {};
     };
     HttpFront(Parts parts, FrontSettings settings) : parts_(parts), settings_(settings) {}
 
@@ -53,6 +61,7 @@ class HttpFront {
     static async::Task<void> serve(Parts parts, std::shared_ptr<Served> served);
     /// Until the handler has ended, or must be left behind.
     async::Task<void> attend(Served& served, base::Deadline answer_by);
+    async::Task<void> hand_over_turns(Served& served, base::Deadline answer_by);
     void record(const Served& served, base::SteadyTime began) const;
 
     const Parts parts_;
