@@ -8,6 +8,7 @@ from answers import CUT, Answer, Usage
 from fake_upstream import Held
 from harness import KEY, wait_for
 from lambda_case import LambdaCase, events_of
+from test_large_bodies import MEBIBYTE, body_of, image_of
 
 FRONTS = (events.rest, events.http, events.url)
 
@@ -61,6 +62,13 @@ class BufferedTest(LambdaCase):
         # A session's events end where there is a pause, and the client asks again.
         again = self.ask(runtime, events.rest("GET", "/sessions/s/events", headers={"Last-Event-ID": f"{turn}:1"}))
         self.assertEqual(events_of(again.content)[-1][0], "turn.completed")
+
+    def test_a_large_content(self):
+        runtime, _ = self.start()
+        answer = self.ask(runtime, events.encoded(events.rest("POST", "/chat", body_of(3 * MEBIBYTE).decode())))
+        self.assertEqual(answer.status, 200, answer.body)
+        (asked,) = self.upstream.asked("large")
+        self.assertIn(image_of(3 * MEBIBYTE)["source"]["data"], asked.raw.decode())
 
     def test_an_answer_too_long_for_lambda_is_said_so(self):
         runtime, _ = self.start(TERTULIA_LIMITS_BODY_BYTES="4000000", TERTULIA_LIMITS_ANSWER_BYTES="4000000")
