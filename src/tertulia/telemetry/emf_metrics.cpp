@@ -44,8 +44,11 @@ class EmfMetrics final : public Metrics {
         const std::string_view model = turn.model.empty() ? "none" : is_known ? turn.model : "other";
         std::string line = format_emf(turn, model, clock_.wall_us() / 1000);
         line += '\n';
-        // One write: lines of other threads, and the log's, do not get in between.
-        while (::write(STDOUT_FILENO, line.data(), line.size()) < 0 && errno == EINTR) {
+        // One write, as a rule: lines of other threads, and the log's, do not get in between.
+        for (std::string_view rest = line; !rest.empty();) {
+            const ssize_t written = ::write(STDOUT_FILENO, rest.data(), rest.size());
+            if (written < 0 && errno != EINTR) return;
+            rest.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(0, written)));
         }
     }
     std::string render() const override { return "# Metrics are written for CloudWatch, not kept here.\n"; }
