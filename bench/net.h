@@ -69,6 +69,13 @@ inline std::int64_t now_ns() {
     return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
+/// The thread's own time: what else runs on the machine does not count.
+inline std::int64_t thread_cpu_ns() {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
 /// Thousands of connections need more than the usual 1024 descriptors: takes all that the hard limit allows.
 inline void raise_file_limit() {
     rlimit limit{};

@@ -81,7 +81,7 @@ template <class Parser, class Message>
 double measure(const std::string& stream, std::size_t payload_bytes, std::size_t piece, auto payload_of) {
     const std::size_t times = bytes_per_round / stream.size();
     std::size_t seen = 0;
-    const std::int64_t start = bench::now_ns();
+    const std::int64_t start = bench::thread_cpu_ns();
     for (std::size_t i = 0; i < times; ++i) {
         Parser parser;
         for (std::size_t at = 0; at < stream.size(); at += piece) {
@@ -90,7 +90,7 @@ double measure(const std::string& stream, std::size_t payload_bytes, std::size_t
             if (!fed) bench::fail(fed.error().message);
         }
     }
-    const auto ns = static_cast<double>(bench::now_ns() - start);
+    const auto ns = static_cast<double>(bench::thread_cpu_ns() - start);
     if (seen != times * payload_bytes) bench::fail("the parser lost something");
     return static_cast<double>(seen) / ns * 1e3;
 }

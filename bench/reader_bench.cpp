@@ -75,25 +75,18 @@ std::array<Way, 3> make_ways(std::size_t text_size) {
     return ways;
 }
 
-/// The thread's own time: what else runs on the machine does not count.
-std::int64_t cpu_ns() {
-    timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return now.tv_sec * std::int64_t(1'000'000'000) + now.tv_nsec;
-}
-
 /// MB/s of answer text.
 double measure(const Way& way, std::size_t text_size) {
     const auto reader = way.make_reader();
     chat::AnswerEvents events;
     std::size_t seen = 0;
-    const std::int64_t start = cpu_ns();
+    const std::int64_t start = bench::thread_cpu_ns();
     for (std::size_t at = 0; at < way.stream.size(); at += piece) {
         events.clear();
         if (!reader->feed(std::string_view(way.stream).substr(at, piece), events)) bench::fail(way.name);
         seen += events.byte_size();
     }
-    const auto ns = static_cast<double>(cpu_ns() - start);
+    const auto ns = static_cast<double>(bench::thread_cpu_ns() - start);
     if (seen != deltas * text_size) bench::fail("the reader lost something");
     return static_cast<double>(seen) / ns * 1e3;
 }

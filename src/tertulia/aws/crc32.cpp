@@ -66,9 +66,55 @@ TERTULIA_CLMUL inline std::uint32_t reduce(__m128i value) {
     return static_cast<std::uint32_t>(_mm_extract_epi32(_mm_xor_si128(value, quotient), 1));
 }
 
+// Four blocks that stand behind each other.
+using Group = std::array<__m128i, lanes>;
+
+constexpr int group_bits = lanes * 128;
+
+// Adds the groups from `at` to `end`.
+TERTULIA_CLMUL void add_groups(Group& sums, const char* at, const char* end) {
+    const __m128i next_group = _mm_set_epi64x(power(group_bits - 32), power(group_bits + 32));
+    for (; at < end; at += lanes * block)
+        for (std::size_t i = 0; i < lanes; ++i)
+            sums[i] = _mm_xor_si128(fold(sums[i], next_group), load(at + i * block));
+}
+
+#define TERTULIA_WIDE_CLMUL [[gnu::target("avx2,vpclmulqdq,pclmul,sse4.1")]]
+
+TERTULIA_WIDE_CLMUL inline __m256i load_two(const void* at) {
+    return _mm256_loadu_si256(static_cast<const __m256i*>(at));
+}
+
+TERTULIA_WIDE_CLMUL inline __m256i fold_two(__m256i values, __m256i powers) {
+    return _mm256_xor_si256(_mm256_clmulepi64_epi128(values, powers, 0x00),
+                            _mm256_clmulepi64_epi128(values, powers, 0x11));
+}
+
+// The same, two blocks at once.
+TERTULIA_WIDE_CLMUL void add_groups_wide(Group& sums, const char* at, const char* end) {
+    const __m256i next_group =
+        _mm256_broadcastsi128_si256(_mm_set_epi64x(power(group_bits - 32), power(group_bits + 32)));
+    __m256i first = load_two(sums.data()), second = load_two(sums.data() + 2);
+    for (; at < end; at += lanes * block) {
+        first = _mm256_xor_si256(fold_two(first, next_group), load_two(at));
+        second = _mm256_xor_si256(fold_two(second, next_group), load_two(at + 2 * block));
+    }
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums.data()), first);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums.data() + 2), second);
+}
+
+#undef TERTULIA_WIDE_CLMUL
+
+// Of eight bytes, the length of a frame's first part: they are the end of a block of zeros.
+TERTULIA_CLMUL std::uint32_t add_eight_bytes(std::uint32_t crc, std::string_view bytes) {
+    const __m128i value = _mm_xor_si128(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes.data())),
+                                        _mm_cvtsi32_si128(static_cast<int>(~crc)));
+    return ~reduce(_mm_slli_si128(value, 8));
+}
+
 // Of 16 bytes at least. Zeros in front change nothing once the checksum so far is added to the first four bytes: so the
 // odd bytes come first, as the end of a block, and all others are whole blocks.
-TERTULIA_CLMUL std::uint32_t add_by_multiplying(std::uint32_t crc, std::string_view bytes) {
+TERTULIA_CLMUL std::uint32_t add_blocks(std::uint32_t crc, std::string_view bytes, bool is_wide) {
     const __m128i next_block = _mm_set_epi64x(power(128 - 32), power(128 + 32));
     const std::size_t odd = (bytes.size() - 1) % block + 1;
     const __m128i to_end = load(shifts.data() + odd), beyond = load(shifts.data() + block + odd);
@@ -85,37 +131,49 @@ TERTULIA_CLMUL std::uint32_t add_by_multiplying(std::uint32_t crc, std::string_v
     for (; static_cast<std::size_t>(end - at) / block % lanes != lanes - 1 && at < end; at += block)
         sum = _mm_xor_si128(fold(sum, next_block), load(at));
     if (at < end) {
-        const __m128i next_group = _mm_set_epi64x(power(lanes * 128 - 32), power(lanes * 128 + 32));
-        __m128i second = load(at), third = load(at + block), fourth = load(at + 2 * block);
-        for (at += 3 * block; at < end; at += lanes * block) {
-            sum = _mm_xor_si128(fold(sum, next_group), load(at));
-            second = _mm_xor_si128(fold(second, next_group), load(at + block));
-            third = _mm_xor_si128(fold(third, next_group), load(at + 2 * block));
-            fourth = _mm_xor_si128(fold(fourth, next_group), load(at + 3 * block));
-        }
-        sum = _mm_xor_si128(fold(sum, next_block), second);
-        sum = _mm_xor_si128(fold(sum, next_block), third);
-        sum = _mm_xor_si128(fold(sum, next_block), fourth);
+        Group sums{sum, load(at), load(at + block), load(at + 2 * block)};
+        at += 3 * block;
+        if (is_wide)
+            add_groups_wide(sums, at, end);
+        else
+            add_groups(sums, at, end);
+        sum = sums[0];
+        for (std::size_t i = 1; i < lanes; ++i) sum = _mm_xor_si128(fold(sum, next_block), sums[i]);
     }
     return ~reduce(sum);
 }
 
 #undef TERTULIA_CLMUL
 
-bool can_multiply() {
-    static const bool can = __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
-    return can;
-}
-
 #endif
+
+Crc32Way best_way() {
+#if defined(__x86_64__)
+    const bool can_multiply = __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
+    if (can_multiply && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("vpclmulqdq"))
+        return Crc32Way::multiply_wide;
+    if (can_multiply) return Crc32Way::multiply;
+#endif
+    return Crc32Way::table;
+}
 
 }  // namespace
 
-std::uint32_t add_to_crc32(std::uint32_t crc, std::string_view bytes) {
+Crc32Way best_crc32_way() {
+    static const Crc32Way best = best_way();
+    return best;
+}
+
+std::uint32_t add_to_crc32(std::uint32_t crc, std::string_view bytes, Crc32Way way) {
 #if defined(__x86_64__)
-    if (bytes.size() >= block && can_multiply()) return add_by_multiplying(crc, bytes);
+    if (way != Crc32Way::table && bytes.size() >= block) return add_blocks(crc, bytes, way == Crc32Way::multiply_wide);
+    if (way != Crc32Way::table && bytes.size() == 8) return add_eight_bytes(crc, bytes);
 #endif
     return add_by_zlib(crc, bytes);
+}
+
+std::uint32_t add_to_crc32(std::uint32_t crc, std::string_view bytes) {
+    return add_to_crc32(crc, bytes, best_crc32_way());
 }
 
 }  // namespace tertulia::aws
