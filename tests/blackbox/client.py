@@ -14,6 +14,7 @@ class Response:
     status: int
     header_list: list  # [(lower-case name, value)], repeated ones too
     body: bytes = b""
+    trailers: list = dataclasses.field(default_factory=list)  # [(lower-case name, value)]
 
     @property
     def headers(self):
@@ -114,7 +115,11 @@ class Connection:
             while size := int(self.take_until(b"\r\n"), 16):
                 yield self.take(size)
                 assert self.take(2) == b"\r\n", "a chunk does not end with CRLF"
-            assert self.take_until(b"\r\n") == b"", "trailers were not expected"
+            while line := self.take_until(b"\r\n").decode("latin1"):
+                name, _, value = line.partition(":")
+                response.trailers.append((name.lower(), value.strip()))
+            announced = [name.strip() for name in response.headers.get("trailer", "").split(",")]
+            assert all(name in announced for name, _ in response.trailers), f"unannounced: {response.trailers}"
         elif "content-length" in response.headers:
             yield self.take(int(response.headers["content-length"]))
         else:

@@ -71,6 +71,29 @@ class StreamTest(ServerCase):
         self.assertEqual(response.headers["content-type"].partition(";")[0], "text/event-stream")
         self.assertNotIn("content-encoding", response.headers)
 
+    def test_timing_comes_behind_the_stream_where_trailers_are_taken(self):
+        self.upstream.script("failing", Answer("par", "tial", CUT))
+        body = {"message": "x", "stream": True}
+        with Connection(self.server.url) as c:
+            for model, outcome in (("openai/any", "ok"), ("openai/failing", "upstream_unavailable")):
+                c.send_request("POST", "/chat", body | {"model": model}, {"te": "trailers", "connection": "te"})
+                head = c.read_head()
+                last = list(c.events(head))[-1]
+                self.assertEqual(head.headers["trailer"], "server-timing")
+                ((name, value),) = head.trailers
+                self.assertEqual(name, "server-timing")
+                metrics = [
+                    f'attempt-{i};dur={a["ms"]};desc="{a["outcome"]}"' for i, a in enumerate(last.json["attempts"], 1)
+                ]
+                self.assertEqual(value, ", ".join(metrics))
+                self.assertIn(outcome, metrics[-1])
+            # The same connection, and a client that takes none.
+            c.send_request("POST", "/chat", body)
+            head = c.read_head()
+            self.assertEqual(list(c.events(head))[-1].name, "turn.completed")
+            self.assertNotIn("trailer", head.headers)
+            self.assertEqual(head.trailers, [])
+
     def test_the_accept_header_asks_for_a_stream_too(self):
         for accept, stream in (
             ("text/event-stream", True),

@@ -1,11 +1,10 @@
 #include "tertulia/api/chat_handler.h"
 
-#include <fmt/format.h>
-
 #include "tertulia/api/answer_json.h"
 #include "tertulia/api/error_reply.h"
 #include "tertulia/api/event_stream.h"
 #include "tertulia/api/json_response.h"
+#include "tertulia/api/server_timing.h"
 #include "tertulia/api/turn_handlers.h"
 #include "tertulia/base/json.h"
 #include "tertulia/http/body_gate.h"
@@ -24,16 +23,6 @@ base::Result<void> check_media_type(const http::Request& request) {
 void free_body(http::Request& request) {
     std::string().swap(request.body);  // the turn may take minutes, and a body may be many megabytes
     request.body_gate.reset();
-}
-
-// One metric for each call of a model (W3C Server Timing). Models' names come from clients, and are left out.
-std::string server_timing(const std::vector<sessions::TurnAttempt>& attempts) {
-    std::string out;
-    int number = 0;
-    for (const sessions::TurnAttempt& attempt : attempts)
-        out += fmt::format("{}attempt-{};dur={};desc=\"{}\"", out.empty() ? "" : ", ", ++number, attempt.ms,
-                           attempt.outcome);
-    return out;
 }
 
 // Tells a retry's answer from the first one's.
@@ -130,7 +119,7 @@ async::Task<void> ChatHandler::answer_json(const http::Request& request, http::R
         response = turn_error_response(*result, turn.reader.has_started(), request.id);
     }
     if (turn.is_replay) response.headers.add(replayed_field, "true");
-    if (!result->attempts.empty()) response.headers.add("server-timing", server_timing(result->attempts));
+    if (!result->attempts.empty()) response.headers.add(server_timing_field, server_timing(result->attempts));
     co_await writer.respond(std::move(response));
 }
 

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "tertulia/api/error_reply.h"
+#include "tertulia/api/server_timing.h"
 #include "tertulia/api/sse_writer.h"
 
 namespace tertulia::api {
@@ -24,6 +25,8 @@ std::optional<EventId> parse_event_id(std::string_view text) {
 }
 
 async::Task<void> EventStream::send(sessions::TurnReader& reader) {
+    const bool has_trailers = writer_.takes_trailers();
+    if (has_trailers) add_header("trailer", server_timing_field);
     // Only events are ever waited for, never the head.
     base::Deadline deadline(clock_.steady());
     std::string_view without_event;
@@ -45,7 +48,17 @@ async::Task<void> EventStream::send(sessions::TurnReader& reader) {
         deadline = next_heartbeat();
         without_event = sse_heartbeat;
     }
-    co_await writer_.finish();
+    if (has_trailers)
+        co_await writer_.finish_with(trailers(reader));
+    else
+        co_await writer_.finish();
+}
+
+http::Headers EventStream::trailers(const sessions::TurnReader& reader) {
+    http::Headers fields;
+    const auto result = reader.result();
+    if (result && !result->attempts.empty()) fields.add(server_timing_field, server_timing(result->attempts));
+    return fields;
 }
 
 async::Task<void> EventStream::send(sessions::SessionFeed& feed) {

@@ -33,7 +33,7 @@ class EventStream {
     /// A field of the answer's head.
     void add_header(std::string name, std::string value) { headers_.add(std::move(name), std::move(value)); }
 
-    /// One turn, to its end.
+    /// One turn, to its end. A client that takes trailers gets `server-timing` behind it.
     async::Task<void> send(sessions::TurnReader& reader);
     /// A session, for as long as the client listens.
     async::Task<void> send(sessions::SessionFeed& feed);
@@ -44,6 +44,7 @@ class EventStream {
     [[gnu::noinline]] void render(std::string& bytes, const sessions::EventBatch& batch,
                                   const sessions::TurnReader& reader) const;
     async::Task<bool> write(std::string_view bytes);
+    [[gnu::noinline]] static http::Headers trailers(const sessions::TurnReader& reader);
 
     http::ResponseWriter& writer_;
     const base::Clock& clock_;

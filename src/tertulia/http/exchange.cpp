@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "tertulia/http/ascii.h"
+#include "tertulia/http/head.h"
 
 namespace tertulia::http {
 namespace {
@@ -173,6 +174,20 @@ async::Task<bool> Exchange::finish() {
     if (state_ != State::streaming) co_return false;
     if (to_head_ || http_1_0_) co_return settle(true, State::done);
     const std::array<std::string_view, 1> parts{"0\r\n\r\n"};
+    co_return settle(co_await connection_.send(parts), State::done);
+}
+
+bool Exchange::takes_trailers() const {
+    return request_ && !http_1_0_ && !to_head_ && list_has(request_->headers, "te", "trailers");
+}
+
+async::Task<bool> Exchange::finish_with(Headers trailers) {
+    if (state_ != State::streaming) co_return false;
+    if (!takes_trailers()) co_return co_await finish();
+    std::string end = "0\r\n";
+    for (const auto& [name, value] : trailers.fields()) add_field(end, name, value);
+    end += "\r\n";
+    const std::array<std::string_view, 1> parts{end};
     co_return settle(co_await connection_.send(parts), State::done);
 }
 

@@ -24,6 +24,8 @@ class Exchange final : public ResponseWriter {
     async::Task<bool> start_stream(Response response) override;
     async::Task<bool> write(std::string_view bytes) override;
     async::Task<bool> finish() override;
+    bool takes_trailers() const override;
+    async::Task<bool> finish_with(Headers trailers) override;
     async::Task<Connection*> take_over(Response head) override;
     bool started() const override { return state_ != State::fresh; }
     void on_close(std::function<void()> closed) override { connection_.watch_close(std::move(closed)); }

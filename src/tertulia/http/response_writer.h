@@ -27,6 +27,11 @@ class ResponseWriter {
     /// Sends `bytes` as one chunk in one write; returns when the kernel has taken them.
     virtual async::Task<bool> write(std::string_view bytes) = 0;
     virtual async::Task<bool> finish() = 0;
+    /// May fields follow the body? Then the head of a stream names them in `Trailer`, and `finish_with` takes them.
+    /// True over HTTP/1.1 where the client sent `TE: trailers`: others may drop them, or break.
+    virtual bool takes_trailers() const { return false; }
+    /// `finish`, with these fields behind the body; only where it `takes_trailers`.
+    virtual async::Task<bool> finish_with(Headers trailers) { return finish(); }
     /// Has an answer been begun?
     virtual bool started() const = 0;
     /// Has `closed` called from the event loop, at most once and not after the handler has ended, when the client

@@ -40,6 +40,15 @@ class HttpServer : public ::testing::Test {
             co_await writer.write("");
             co_await writer.finish();
         });
+        router_.add("GET", "/trailer", [](Request&, ResponseWriter& writer) -> Task<void> {
+            Response response{.content_type = "text/plain"};
+            if (writer.takes_trailers()) response.headers.add("Trailer", "x-sum");
+            response.body = "one";
+            co_await writer.start_stream(std::move(response));
+            Headers trailers;
+            trailers.add("x-sum", "1");
+            co_await writer.finish_with(std::move(trailers));
+        });
         router_.add("GET", "/unfinished", [](Request&, ResponseWriter& writer) -> Task<void> {
             co_await writer.start_stream({.content_type = "text/plain"});
             co_await writer.write("half");
@@ -168,6 +177,23 @@ TEST_F(HttpServer, streams_in_chunks_or_until_the_end_for_http_1_0) {
     const std::string old = talk("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", false);
     EXPECT_EQ(body(old), "onetwo");
     EXPECT_NE(old.find("Connection: close"), std::string::npos);
+}
+
+TEST_F(HttpServer, sends_fields_behind_a_stream_to_those_who_take_them) {
+    start();
+    const std::string with = talk("GET /trailer HTTP/1.1\r\nHost: x\r\nTE: gzip;q=0.5, Trailers\r\n\r\n");
+    EXPECT_NE(with.find("\r\nTrailer: x-sum\r\n"), std::string::npos) << with;
+    EXPECT_TRUE(with.ends_with("\r\n\r\n3\r\none\r\n0\r\nx-sum: 1\r\n\r\n")) << with;
+    for (const char* const fields : {"", "TE: gzip\r\n"}) {
+        const std::string without = talk(std::string("GET /trailer HTTP/1.1\r\nHost: x\r\n") + fields + "\r\n");
+        EXPECT_EQ(without.find("railer:"), std::string::npos) << without;
+        EXPECT_TRUE(without.ends_with("\r\n\r\n3\r\none\r\n0\r\n\r\n")) << without;
+    }
+    const std::string old = talk("GET /trailer HTTP/1.0\r\nTE: trailers\r\n\r\n");
+    EXPECT_EQ(old.find("x-sum"), std::string::npos) << old;
+    EXPECT_TRUE(old.ends_with("\r\n\r\none")) << old;
+    const std::string head = talk("HEAD /trailer HTTP/1.1\r\nHost: x\r\nTE: trailers\r\n\r\n");
+    EXPECT_EQ(head.find("x-sum"), std::string::npos) << head;
 }
 
 TEST_F(HttpServer, does_not_end_a_stream_that_its_handler_left_unfinished) {
