@@ -17,7 +17,7 @@ constexpr int check_busy_ms = 5000;
 // `messages` mirrors the message items of the DynamoDB design, one row each. It is a rowid table with a unique index:
 // as WITHOUT ROWID its long rows would spill out of the key's tree, at three times the cost. `sessions` holds what can
 // be known of a session without reading its messages.
-constexpr std::array<const char*, 3> steps{R"sql(
+constexpr std::array<const char*, 4> steps{R"sql(
 CREATE TABLE messages (
     owner TEXT NOT NULL,
     session_id TEXT NOT NULL,
@@ -136,6 +136,34 @@ CREATE TABLE ledger (
 CREATE INDEX ledger_by_owner ON ledger (owner, ended_at);
 
 ALTER TABLE sessions ADD COLUMN spent_nano INTEGER NOT NULL DEFAULT 0; -- the sum of its bills' costs
+)sql",
+                                           R"sql(
+-- The ledger as one tree, in the order of its index: each turn wrote a page of both.
+ALTER TABLE ledger RENAME TO ledger_before;
+CREATE TABLE ledger (
+    owner TEXT NOT NULL,
+    ended_at INTEGER NOT NULL,      -- when its turn ended: microseconds since 1970
+    session_id TEXT NOT NULL,
+    turn_id TEXT NOT NULL,
+    number INTEGER NOT NULL,        -- of the attempt among its turn's billed ones, from 1
+    model TEXT NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    cache_write_long_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    usage_estimated INTEGER NOT NULL, -- as in messages
+    cost_nano INTEGER,              -- billionths of a dollar; NULL: no price was known
+    hedge INTEGER NOT NULL,         -- 1: the loser of a hedge
+    price_version TEXT,
+    PRIMARY KEY (owner, ended_at, session_id, turn_id, number)
+) WITHOUT ROWID;
+INSERT INTO ledger SELECT owner, ended_at, session_id, turn_id,
+    row_number() OVER (PARTITION BY owner, ended_at, session_id, turn_id ORDER BY number, rowid), model, input_tokens,
+    cache_read_tokens, cache_write_tokens, cache_write_long_tokens, output_tokens, reasoning_tokens, usage_estimated,
+    cost_nano, hedge, price_version FROM ledger_before;
+DROP TABLE ledger_before;
 )sql"};
 
 }  // namespace

@@ -141,6 +141,52 @@ TEST(SqliteSchema, a_file_of_the_first_version_keeps_its_sessions) {
     EXPECT_EQ(runner.run(store->open(key, 1, 100)).value().value().header.spent_nano, 0);
 }
 
+// What version 3 made of the ledger, with two bills of one turn and one of another.
+constexpr const char* ledger_of_version_3 = R"sql(
+DROP TABLE ledger;
+CREATE TABLE ledger (owner TEXT NOT NULL, ended_at INTEGER NOT NULL, session_id TEXT NOT NULL, turn_id TEXT NOT NULL,
+    number INTEGER NOT NULL, model TEXT NOT NULL, input_tokens INTEGER NOT NULL, cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL, cache_write_long_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL, usage_estimated INTEGER NOT NULL, cost_nano INTEGER, hedge INTEGER NOT NULL,
+    price_version TEXT);
+CREATE INDEX ledger_by_owner ON ledger (owner, ended_at);
+INSERT INTO ledger VALUES
+    ('local', 1700000000000000, 's', 't1', 1, 'a/b', 1, 2, 3, 4, 5, 6, 0, 7000, 0, '2025-11-26'),
+    ('local', 1700000000000000, 's', 't1', 2, 'a/c', 10, 0, 0, 0, 0, 0, 1, 500, 1, '2025-11-26'),
+    ('local', 1700086400000000, 's2', 't2', 1, 'a/b', 100, 0, 0, 0, 0, 0, 0, NULL, 0, NULL);
+PRAGMA user_version = 3;
+)sql";
+
+TEST(SqliteSchema, the_ledger_of_the_third_version_keeps_its_bills) {
+    const tests::TemporaryFolder folder;
+    const std::string path = folder / "a.db";
+    {
+        SqliteDatabase database = make(path);
+        ASSERT_TRUE(migrate(database));
+        database.execute(ledger_of_version_3);
+        ASSERT_FALSE(database.failed());
+    }
+    const telemetry::Log silent(telemetry::Level::off, telemetry::Log::Form::json);
+    const auto store = SqliteStore::open({.path = path}, silent).value();
+    EXPECT_EQ(make(path).query_integer("PRAGMA user_version"), schema_version());
+    EXPECT_EQ(make(path).query_integer("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'ledger%'"), 1);
+    tests::StoreRunner runner;
+    const auto report =
+        runner.run(store->usage({.owner = "local", .group_by = {sessions::UsageGroup::session}})).value();
+    EXPECT_EQ(report.total, (sessions::UsageRow{.turns = 2,
+                                                .input_tokens = 101,
+                                                .cache_read_tokens = 2,
+                                                .cache_write_tokens = 7,
+                                                .output_tokens = 5,
+                                                .reasoning_tokens = 6,
+                                                .cost_nano = 7000,
+                                                .hedge_nano = 500,
+                                                .unpriced_turns = 1}));
+    ASSERT_EQ(report.rows.size(), 2u);
+    EXPECT_EQ(report.rows[0].session_id, "s");
+    EXPECT_EQ(report.rows[1].input_tokens, 100);
+}
+
 TEST(SqliteDatabase, its_first_error_sticks_until_it_is_taken) {
     const tests::TemporaryFolder folder;
     SqliteDatabase database = make(folder / "a.db");
