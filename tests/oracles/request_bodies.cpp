@@ -63,7 +63,7 @@ models::ModelRequest to_request(const json::object& from, std::string model) {
     if (const json::value* stream = from.if_contains("stream")) request.stream = stream->as_bool();
     if (const json::value* stops = from.if_contains("stop"))
         for (const json::value& stop : stops->as_array()) request.stop.emplace_back(stop.as_string());
-    request.cache_key = text_or_empty(from, "cache_key");
+    request.conversation = text_or_empty(from, "conversation");
     return request;
 }
 

@@ -6,14 +6,22 @@
 #include <openssl/sha.h>
 
 #include <array>
+#include <memory>
 #include <new>
 
 namespace tertulia::base {
 namespace {
 
 std::array<unsigned char, SHA256_DIGEST_LENGTH> sha256(std::string_view bytes) {
+    // SHA256() looks for an implementation each time, which takes as long as a short text's digest.
+    static EVP_MD* const method = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    thread_local const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                                       &EVP_MD_CTX_free);
     std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
-    SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+    if (!EVP_DigestInit_ex2(context.get(), method, nullptr) ||
+        !EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) ||
+        !EVP_DigestFinal_ex(context.get(), digest.data(), nullptr))
+        throw std::bad_alloc();
     return digest;
 }
 
@@ -34,12 +42,12 @@ std::string hmac_sha256(std::string_view key, std::string_view bytes) {
 
 std::string to_hex(std::string_view bytes) {
     constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    text.reserve(bytes.size() * 2);
+    std::string text(bytes.size() * 2, '\0');
+    char* out = text.data();
     for (const char c : bytes) {
         const auto byte = static_cast<unsigned char>(c);
-        text += digits[byte >> 4];
-        text += digits[byte & 15];
+        *out++ = digits[byte >> 4];
+        *out++ = digits[byte & 15];
     }
     return text;
 }

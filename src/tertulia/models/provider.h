@@ -32,8 +32,9 @@ struct ModelRequest {
     std::size_t stable_messages = 0;
     std::vector<chat::Tool> tools;
     std::optional<chat::ToolChoice> tool_choice;
-    /// The same for all requests of one session, and for no others': where a provider keeps its caches. Empty: none.
-    std::string cache_key;
+    /// The same for all requests of one session, and for no others'. It tells of the owner: no provider gets more of it
+    /// than a digest. Empty: none.
+    std::string conversation;
     std::int64_t max_tokens = 0;
     std::optional<double> temperature;
     std::vector<std::string> stop;

@@ -179,24 +179,7 @@ void append_tools(std::string& out, const models::ModelRequest& request) {
         out += "}}";
     }
     out += ']';
-    if (!request.tool_choice) return;
-    out += R"(,"tool_choice":)";
-    switch (request.tool_choice->kind) {
-        case chat::ToolChoice::Kind::automatic:
-            out += R"("auto")";
-            break;
-        case chat::ToolChoice::Kind::any:
-            out += R"("required")";
-            break;
-        case chat::ToolChoice::Kind::none:
-            out += R"("none")";
-            break;
-        case chat::ToolChoice::Kind::named:
-            out += R"({"type":"function","function":{"name":)";
-            base::append_json_string(out, request.tool_choice->name);
-            out += "}}";
-            break;
-    }
+    if (request.tool_choice) append_tool_choice(out, *request.tool_choice, FunctionForm::nested);
 }
 
 }  // namespace
@@ -219,9 +202,7 @@ std::string build_openai_chat_body(const models::ModelRequest& request, const Op
         append_texts(out, request.stop);
     }
     if (!request.tools.empty()) append_tools(out, request);
-    if (server.has_cache_key && !request.cache_key.empty()) {
-        append_text_member(out, "prompt_cache_key", request.cache_key);
-    }
+    if (server.has_cache_key) append_cache_key(out, request.conversation);
     if (request.stream) {
         out += R"(,"stream":true,"stream_options":{"include_usage":true)";
         if (server.has_obfuscation) out += R"(,"include_obfuscation":false)";

@@ -195,8 +195,9 @@ TEST(OpenAiChatBody, documents_are_files_text_or_a_line_that_says_what_is_missin
 TEST(OpenAiChatBody, a_cache_key_goes_to_those_who_know_it) {
     models::ModelRequest request = simple_request();
     EXPECT_THAT(build_openai_chat_body(request, openai), Not(HasSubstr("prompt_cache_key")));
-    request.cache_key = "k";
-    EXPECT_THAT(build_openai_chat_body(request, openai), HasSubstr(R"(,"prompt_cache_key":"k")"));
+    request.conversation = "k";
+    EXPECT_THAT(build_openai_chat_body(request, openai),
+                HasSubstr(R"(,"prompt_cache_key":"8254c329a92850f6d539dd376f4816ee")"));
     EXPECT_THAT(build_openai_chat_body(request, compatible), Not(HasSubstr("prompt_cache_key")));
 }
 
@@ -204,7 +205,7 @@ TEST(OpenAiChatBody, a_cache_key_goes_to_those_who_know_it) {
 TEST(OpenAiChatBody, each_request_of_a_session_begins_with_the_one_before) {
     const Image png{.media_type = "image/png", .base64 = "AAAA"};
     for (const OpenAiServer& server : {openai, compatible}) {
-        models::ModelRequest request{.model = "m", .system = "s", .tools = {{.name = "f"}}, .cache_key = "k"};
+        models::ModelRequest request{.model = "m", .system = "s", .tools = {{.name = "f"}}, .conversation = "k"};
         std::string before = "{";
         for (int turn = 0; turn < 20; ++turn) {
             chat::Message question{Role::user, {Text{"question " + std::to_string(turn)}}};

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "tertulia/base/base64.h"
+#include "tertulia/base/crypto.h"
 #include "tertulia/base/json.h"
 #include "tertulia/base/utf8.h"
 #include "tertulia/providers/body_writing.h"
@@ -119,3 +120,30 @@ std::string openai_schema(const chat::Tool& tool) {
 }
 
 }  // namespace tertulia::providers
+void append_tool_choice(std::string& out, const chat::ToolChoice& choice, FunctionForm form) {
+    out += R"(,"tool_choice":)";
+    switch (choice.kind) {
+        case chat::ToolChoice::Kind::automatic:
+            out += R"("auto")";
+            break;
+        case chat::ToolChoice::Kind::any:
+            out += R"("required")";
+            break;
+        case chat::ToolChoice::Kind::none:
+            out += R"("none")";
+            break;
+        case chat::ToolChoice::Kind::named:
+            out += form == FunctionForm::nested ? R"({"type":"function","function":{"name":)"
+                                                : R"({"type":"function","name":)";
+            base::append_json_string(out, choice.name);
+            out += form == FunctionForm::nested ? "}}" : "}";
+            break;
+    }
+}
+
+void append_cache_key(std::string& out, std::string_view conversation) {
+    constexpr std::size_t length = 32;
+    if (!conversation.empty())
+        append_text_member(out, "prompt_cache_key", base::sha256_hex(conversation).substr(0, length));
+}
+

@@ -1,6 +1,7 @@
 // What a message or a tool's result holds, as OpenAI's dialects can say it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -55,6 +56,16 @@ void append_data_url(std::string& out, std::string_view media_type, std::string_
 /// The schema of a tool's arguments. OpenAI refuses an object's that names no properties, where others take it: such a
 /// one is given an empty list.
 std::string openai_schema(const chat::Tool& tool);
+
+/// How a function is named: in a member of its own (Chat Completions) or beside `type` (Responses).
+enum class FunctionForm : std::uint8_t { nested, flat };
+
+/// Appends `,"tool_choice":...`.
+void append_tool_choice(std::string& out, const chat::ToolChoice& choice, FunctionForm form);
+
+/// Appends `,"prompt_cache_key":...`, the digest of ModelRequest::conversation: requests with one key meet the same
+/// prompt caches, and the server, which keeps it, learns nothing of the owner. Nothing where there is none.
+void append_cache_key(std::string& out, std::string_view conversation);
 
 /// What a document is called: its name, or one made of its type ("document.pdf").
 std::string file_name(const chat::Document& document);

@@ -183,24 +183,7 @@ void append_tools(std::string& out, const models::ModelRequest& request) {
         out += R"(,"strict":false})";  // unsaid, the API takes some schemas in its strict manner, which changes them
     }
     out += ']';
-    if (!request.tool_choice) return;
-    out += R"(,"tool_choice":)";
-    switch (request.tool_choice->kind) {
-        case chat::ToolChoice::Kind::automatic:
-            out += R"("auto")";
-            break;
-        case chat::ToolChoice::Kind::any:
-            out += R"("required")";
-            break;
-        case chat::ToolChoice::Kind::none:
-            out += R"("none")";
-            break;
-        case chat::ToolChoice::Kind::named:
-            out += R"({"type":"function","name":)";
-            base::append_json_string(out, request.tool_choice->name);
-            out += '}';
-            break;
-    }
+    if (request.tool_choice) append_tool_choice(out, *request.tool_choice, FunctionForm::flat);
 }
 
 }  // namespace
@@ -235,9 +218,7 @@ std::string build_openai_responses_body(const models::ModelRequest& request, con
                        std::max(request.max_tokens, min_output_tokens));
     if (request.temperature) fmt::format_to(std::back_inserter(out), R"(,"temperature":{})", *request.temperature);
     if (!request.tools.empty()) append_tools(out, request);
-    if (!request.cache_key.empty()) {
-        append_text_member(out, "prompt_cache_key", request.cache_key);
-    }
+    append_cache_key(out, request.conversation);
     if (request.stream) {
         out += R"(,"stream":true)";
         if (server.has_obfuscation) out += R"(,"stream_options":{"include_obfuscation":false})";

@@ -56,9 +56,9 @@ TEST(OpenAiResponsesBody, says_what_the_request_says) {
     request.stop = {"END"};
     request.stream = true;
     request.max_tokens = 50;
-    request.cache_key = "k";
+    request.conversation = "k";
     const std::string common =
-        R"({"input":[{"role":"user","content":"Hi"},{"role":"assistant","content":"ab"},{"role":"user","content":"And?"}],"model":"gpt-4o","instructions":"Be \"brief\".","store":false,"max_output_tokens":50,"temperature":0.25,"prompt_cache_key":"k","stream":true)";
+        R"({"input":[{"role":"user","content":"Hi"},{"role":"assistant","content":"ab"},{"role":"user","content":"And?"}],"model":"gpt-4o","instructions":"Be \"brief\".","store":false,"max_output_tokens":50,"temperature":0.25,"prompt_cache_key":"8254c329a92850f6d539dd376f4816ee","stream":true)";
     EXPECT_EQ(build_openai_responses_body(request, other, true), common + "}");
     EXPECT_EQ(build_openai_responses_body(request, openai, true),
               common + R"(,"stream_options":{"include_obfuscation":false}})");
@@ -173,7 +173,7 @@ TEST(OpenAiResponsesBody, reasoning_that_nothing_follows_stays_away) {
 // A prompt cache holds what was sent before only where it is sent again in the same bytes.
 TEST(OpenAiResponsesBody, each_request_of_a_session_begins_with_the_one_before) {
     const Image png{.media_type = "image/png", .base64 = "AAAA"};
-    models::ModelRequest request{.model = "gpt-5", .system = "s", .tools = {{.name = "f"}}, .cache_key = "k"};
+    models::ModelRequest request{.model = "gpt-5", .system = "s", .tools = {{.name = "f"}}, .conversation = "k"};
     std::string before = "{";
     for (int turn = 0; turn < 20; ++turn) {
         chat::Message question{Role::user, {Text{"question " + std::to_string(turn)}}};

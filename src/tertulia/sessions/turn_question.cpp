@@ -4,7 +4,6 @@
 #include <iterator>
 #include <utility>
 
-#include "tertulia/base/crypto.h"
 #include "tertulia/sessions/message_size.h"
 #include "tertulia/sessions/stored_answer.h"
 #include "tertulia/sessions/turn_result.h"
@@ -22,12 +21,6 @@ constexpr std::int64_t most_missed_bytes = 1 << 20;
 constexpr std::string_view continue_instruction =
     "Your last answer was cut off. Go on exactly where it ends, in the middle of the sentence if need be. Repeat "
     "nothing of it, and say nothing about this.";
-
-// Says nothing of the session or its owner to the provider, which keeps it.
-std::string cache_key(const SessionKey& key) {
-    constexpr std::size_t length = 32;
-    return base::sha256_hex(key.owner + "|" + key.session_id).substr(0, length);
-}
 
 }  // namespace
 
@@ -234,7 +227,7 @@ async::Task<base::Result<models::ModelRequest>> TurnQuestion::request(const mode
                                  .stable_messages = context_.messages.size() - 1,
                                  .tools = request_.tools,
                                  .tool_choice = request_.tool_choice,
-                                 .cache_key = cache_key(claim_.key),
+                                 .conversation = claim_.key.owner + "|" + claim_.key.session_id,
                                  .max_tokens = max_tokens_,
                                  .temperature = request_.temperature,
                                  .stop = request_.stop,
