@@ -101,6 +101,10 @@ TEST(OpenAiChatBody, a_schema_names_properties) {
         {"{ \"type\" : \"object\" }\n", "{ \"type\" : \"object\",\"properties\":{} }\n"},
         {"{}", R"({"type":"object","properties":{}})"},
         {R"({"properties":{"a":{}}})", R"({"properties":{"a":{}}})"},
+        {R"({"type":"object","anyOf":[{"properties":{"a":{}}}]})",
+         R"({"type":"object","anyOf":[{"properties":{"a":{}}}],"properties":{}})"},
+        {R"({"type":"object","description":"\"properties\""})",
+         R"({"type":"object","description":"\"properties\"","properties":{}})"},
     };
     models::ModelRequest request = simple_request();
     for (const auto& [given, sent] : table) {

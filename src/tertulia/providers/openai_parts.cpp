@@ -10,6 +10,7 @@
 #include "tertulia/base/json.h"
 #include "tertulia/base/utf8.h"
 #include "tertulia/providers/body_writing.h"
+#include "tertulia/providers/json_reading.h"
 
 namespace tertulia::providers {
 namespace {
@@ -22,6 +23,14 @@ bool is_text(std::string_view media_type) {
     media_type = media_type.substr(0, media_type.find(';'));
     return media_type.starts_with("text/") || media_type.ends_with("+json") || media_type.ends_with("+xml") ||
            std::ranges::find(others, media_type) != others.end();
+}
+
+// Of the object itself, not of one within it.
+bool has_properties(std::string_view schema) {
+    thread_local dom::parser parser;
+    dom::object object;
+    return parser.parse(schema.data(), schema.size(), true).get(object) != simdjson::SUCCESS ||
+           object.at_key("properties").error() == simdjson::SUCCESS;
 }
 
 bool is_file(const chat::Document& document) {
@@ -112,14 +121,13 @@ std::string file_name(const chat::Document& document) {
 
 std::string openai_schema(const chat::Tool& tool) {
     std::string schema(schema_or_any(tool));
-    if (schema.find(R"("properties")") != std::string::npos) return schema;
+    if (has_properties(schema)) return schema;
     const std::size_t end = schema.rfind('}');
     const std::size_t last = schema.find_last_not_of(" \t\r\n", end - 1);
     if (end == std::string::npos || last == std::string::npos) return schema;
     return schema.insert(last + 1, schema[last] == '{' ? R"("type":"object","properties":{})" : R"(,"properties":{})");
 }
 
-}  // namespace tertulia::providers
 void append_tool_choice(std::string& out, const chat::ToolChoice& choice, FunctionForm form) {
     out += R"(,"tool_choice":)";
     switch (choice.kind) {
@@ -147,3 +155,4 @@ void append_cache_key(std::string& out, std::string_view conversation) {
         append_text_member(out, "prompt_cache_key", base::sha256_hex(conversation).substr(0, length));
 }
 
+}  // namespace tertulia::providers
