@@ -95,6 +95,17 @@ class ContextTest(ServerCase):
                     self.assert_whole_turns(second.messages, "question 8 ")
                     self.assertEqual(answer["context"]["messages_sent"], len(second.messages))
 
+    def test_the_next_turn_does_not_run_into_a_window_that_was_told(self):
+        self.fill("told", "openai/told", 8)
+        refusal = {"error": TOO_LONG["openai"]["error"] | {"message": "This model's maximum context length is 2000 tokens."}}
+        self.upstream.script("told", Answer(status=400, body=refusal), Answer("fits now"), Answer("and again"))
+        self.assert_answer(self.server.chat("question 8 x", "told", model="openai/told", max_tokens=500), "fits now")
+        calls = len(self.upstream.asked("told"))
+        answer = self.server.chat("question 9 x", "told", model="openai/told", max_tokens=500)
+        self.assert_answer(answer, "and again")
+        self.assertEqual(len(self.upstream.asked("told")) - calls, 1)
+        self.assertLess(len(self.upstream.asked("told")[-1].messages), 17)
+
     def test_llama_servers_way_to_say_it_is_known(self):
         self.fill("llama", "openai/llama", 4)
         self.upstream.script("llama", Answer(status=400, body=LLAMA_TOO_LONG), Answer("fits now"))

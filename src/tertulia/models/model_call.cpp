@@ -313,6 +313,8 @@ void ModelCall::end_record(Lane& lane) {
     } else if (lane.failure && lane.failure->kind != FailureKind::stopped) {
         record.end = AttemptRecord::End::failed;
         record.code = lane.failure->error.code;
+        if (lane.failure->kind == FailureKind::context_too_long)
+            asker_.was_too_long(*lane.target, lane.failure->context_window);
         if (speaks_against_provider(lane.failure->kind))
             parts_.resilience.breakers.failed(lane.target->provider_name, now());
         else if (is_of_the_request(lane.failure->kind))

@@ -59,6 +59,9 @@ class Asker {
     /// Comes before the first steps of the new target.
     virtual void rerouted(const Reroute& reroute) = 0;
 
+    /// The provider found the prompt too long; `context_window`: what it said of its limit.
+    virtual void was_too_long(const ModelRef& target, std::optional<std::int64_t> context_window) = 0;
+
     virtual SoFar so_far() const = 0;
     /// Our estimate of the tokens shown since the last call of this.
     virtual chat::Usage take_given() = 0;

@@ -47,6 +47,9 @@ class KeepingAsker final : public Asker {
         reroutes.push_back(reroute.from->name + ">" + reroute.to->name + (reroute.restarts ? " anew" : ""));
         if (reroute.restarts) text.clear();
     }
+    void was_too_long(const ModelRef& target, std::optional<std::int64_t> context_window) override {
+        too_long[target.name] = context_window;
+    }
     SoFar so_far() const override {
         if (calls_tools) return SoFar::other;
         return text.empty() ? SoFar::nothing : SoFar::text;
@@ -55,6 +58,7 @@ class KeepingAsker final : public Asker {
 
     std::vector<Form> asked;
     std::vector<std::string> answered, reroutes;
+    std::map<std::string, std::optional<std::int64_t>> too_long;
     std::string text;
     chat::Usage given;
     bool shows = true;
@@ -206,6 +210,14 @@ TEST_F(ModelCallTest, AnErrorOfTheAskersEndsTheCall) {
 
 TEST_F(ModelCallTest, ATargetThatTheRequestDoesNotFitIsPassedOver) {
     asker.refuses_as = base::Errc::too_large;
+TEST_F(ModelCallTest, AWindowThatWasTooSmallIsTold) {
+    providers[0]->script = {{.refusal = Failure{FailureKind::context_too_long, {.message = "no"}, 8192}}};
+    providers[1]->script = {refusal(FailureKind::context_too_long)};
+    providers[2]->script = {FakeProvider::whole("hello")};
+    EXPECT_EQ(run(), "end_turn");
+    EXPECT_THAT(asker.too_long, ElementsAre(testing::Pair("a/m", 8192), testing::Pair("b/m", std::nullopt)));
+}
+
     asker.refuses_at = 1;
     providers[0]->script = {cut("one ")};
     providers[2]->script = {FakeProvider::whole("two")};

@@ -1,15 +1,19 @@
 #include "tertulia/models/model_limits.h"
 
 #include <algorithm>
+#include <bit>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <cmath>
+#include <cstring>
 
 namespace tertulia::models {
 
 extern const std::string_view models_json;  // models.json, embedded by the build
 
 namespace {
+
+constexpr std::size_t most_models = 1000;  // names come from clients
 
 const boost::json::object& table() {
     static const boost::json::value parsed = boost::json::parse(boost::json::string_view(models_json));
@@ -47,15 +51,16 @@ ModelLimits::ModelLimits() {
 }
 
 Limits ModelLimits::limits(std::string_view name, std::string_view model) const {
-    {
-        const std::lock_guard lock(mutex_);
-        if (const auto found = windows_.find(name); found != windows_.end())
-            return {.context_window = found->second, .known = true};
-    }
     const std::string_view own = without_maker(model);
-    for (const Row& row : table_)
-        if (is_edition_of(own, row.name)) return {.context_window = row.context_window, .known = true};
-    return {};
+    Limits limits;
+    const auto row = std::ranges::find_if(table_, [&](const Row& known) { return is_edition_of(own, known.name); });
+    if (row != table_.end()) limits = {.context_window = row->context_window, .known = true};
+    const std::lock_guard lock(mutex_);
+    if (const auto found = windows_.find(name); found != windows_.end())
+        limits = {.context_window = found->second, .known = true};
+    if (const auto told = told_windows_.find(name); told != told_windows_.end())
+        if (told->second < limits.context_window) limits = {.context_window = told->second, .known = true};
+    return limits;
 }
 
 void ModelLimits::set_window(const std::string& name, std::int64_t context_window) {
@@ -70,9 +75,19 @@ std::int64_t ModelLimits::estimate(std::string_view name, std::int64_t plain_est
     return static_cast<std::int64_t>(std::ceil(static_cast<double>(plain_estimate) * found->second));
 }
 
+void ModelLimits::lower_window(const std::string& name, std::int64_t context_window) {
+    const std::lock_guard lock(mutex_);
+    if (told_windows_.size() < most_models || told_windows_.contains(name)) told_windows_[name] = context_window;
+}
+
+void ModelLimits::was_too_long(const std::string& name, std::string_view model, std::int64_t plain_estimate) {
+    // What is far from it is refused for another size: that of pictures, or of the whole request.
+    const std::int64_t window = limits(name, model).context_window;
+    if (estimate(name, plain_estimate) > window / 2) learn(name, plain_estimate, window);
+}
+
 void ModelLimits::learn(const std::string& name, std::int64_t plain_estimate, std::int64_t reported) {
-    constexpr std::int64_t too_little = 64;    // the fixed part of a request (roles, markers) would drown the text
-    constexpr std::size_t most_models = 1000;  // names come from clients
+    constexpr std::int64_t too_little = 64;  // the fixed part of a request (roles, markers) would drown the text
     if (plain_estimate < too_little || reported <= 0) return;
     const double seen = std::clamp(static_cast<double>(reported) / static_cast<double>(plain_estimate), 0.3, 3.0);
     const std::lock_guard lock(mutex_);
@@ -82,10 +97,26 @@ void ModelLimits::learn(const std::string& name, std::int64_t plain_estimate, st
         corrections_.emplace(name, seen);
 }
 
+void TextSize::add(std::string_view text) {
+    // Eight bytes at a time: each prompt is counted, and no compiler makes that of a loop over bytes.
+    constexpr std::uint64_t high_bits = 0x8080808080808080;
+    std::int64_t others = 0;
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    for (; end - at >= 8; at += 8) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, at, 8);
+        others += std::popcount(word & high_bits);
+    }
+    for (; at != end; ++at) others += static_cast<unsigned char>(*at) >> 7;
+    others_ += others;
+    ascii_ += std::ssize(text) - others;
+}
+
 std::int64_t estimate_tokens(std::string_view text) {
-    const auto ascii = std::ranges::count_if(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-    const auto others = static_cast<std::int64_t>(text.size()) - ascii;
-    return (ascii + 3) / 4 + (others * 2 + 2) / 3;
+    TextSize size;
+    size.add(text);
+    return size.tokens();
 }
 
 std::string default_model(std::string_view provider) {

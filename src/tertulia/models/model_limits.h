@@ -21,9 +21,9 @@ struct Limits {
     static constexpr std::int64_t default_window = 128'000;
 };
 
-/// The windows of models (a small table shipped as data, then what the configuration and a local model's server say)
-/// and the correction of our token estimate, learnt per model from the usage that its provider reports. Shared; safe
-/// from any thread.
+/// The windows of models (a small table shipped as data, then what the configuration, a local model's server and
+/// refusals say) and the correction of our token estimate, learnt per model from the usage that its provider reports.
+/// Shared; safe from any thread.
 class ModelLimits {
   public:
     /// The table of models.json, which the build puts into the program.
@@ -36,6 +36,12 @@ class ModelLimits {
 
     /// From the configuration or from a local server; goes before the table. `name`: `provider/model`.
     void set_window(const std::string& name, std::int64_t context_window);
+
+    /// The provider named the model's window: it counts where it is smaller than what is known otherwise.
+    void lower_window(const std::string& name, std::int64_t context_window);
+    /// The provider found a prompt too long that we held for `plain_estimate` (uncorrected), and named no number: where
+    /// that came near the window, it was at least the whole of it.
+    void was_too_long(const std::string& name, std::string_view model, std::int64_t plain_estimate);
 
     /// Tokens of `bytes` bytes of text for this model, without a tokenizer: a quarter of the ASCII bytes and two thirds
     /// of the others, times what was learnt. Before anything is learnt it may be off by a third either way for prose
@@ -53,7 +59,19 @@ class ModelLimits {
     std::vector<Row> table_;
     mutable std::mutex mutex_;
     std::map<std::string, std::int64_t, std::less<>> windows_;
+    std::map<std::string, std::int64_t, std::less<>> told_windows_;
     std::map<std::string, double, std::less<>> corrections_;
+};
+
+/// How long texts are together, for one estimate of all of them. Value.
+class TextSize {
+  public:
+    void add(std::string_view text);
+    /// As `estimate_tokens` of them all, joined.
+    std::int64_t tokens() const { return (ascii_ + 3) / 4 + (others_ * 2 + 2) / 3; }
+
+  private:
+    std::int64_t ascii_ = 0, others_ = 0;  // bytes
 };
 
 /// Our uncorrected estimate of a text's tokens. Pure.

@@ -83,6 +83,29 @@ TEST(ModelLimits, AConfiguredWindowGoesFirst) {
     EXPECT_EQ(limits.limits("azure/gpt-4", "gpt-4").context_window, 8192);
 }
 
+TEST(ModelLimits, AProvidersOwnWindowCountsWhereItIsSmaller) {
+    ModelLimits limits;
+    limits.lower_window("openai/gpt-4", 100'000);
+    EXPECT_EQ(limits.limits("openai/gpt-4", "gpt-4").context_window, 8192);
+    limits.lower_window("openai/gpt-4", 4096);
+    EXPECT_EQ(limits.limits("openai/gpt-4", "gpt-4").context_window, 4096);
+    EXPECT_EQ(limits.limits("azure/gpt-4", "gpt-4").context_window, 8192);
+    limits.set_window("p/m", 2000);
+    limits.lower_window("p/m", 1000);
+    EXPECT_EQ(limits.limits("p/m", "m").context_window, 1000);
+    limits.lower_window("p/other", 1000);
+    EXPECT_TRUE(limits.limits("p/other", "other").known);
+}
+
+TEST(ModelLimits, ARefusalWithoutANumberTeachesThatAnEstimateNearTheWindowWasTooLow) {
+    ModelLimits limits;
+    limits.set_window("p/m", 10'000);
+    limits.was_too_long("p/m", "m", 4000);  // too far from it
+    EXPECT_EQ(limits.estimate("p/m", 8000), 8000);
+    limits.was_too_long("p/m", "m", 8000);
+    EXPECT_EQ(limits.estimate("p/m", 8000), 10'000);
+}
+
 TEST(ModelLimits, LearnsFromWhatProvidersReport) {
     ModelLimits limits;
     EXPECT_EQ(limits.estimate("p/m", 1000), 1000);

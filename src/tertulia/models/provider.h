@@ -61,6 +61,8 @@ struct Failure {
     /// What the client is told: upstream_rejected, upstream_unavailable or timed_out. Its message may quote the
     /// provider's, cut short, with keys made `***`.
     base::Error error;
+    /// Of context_too_long: the model's window in tokens, as far as the provider says it.
+    std::optional<std::int64_t> context_window = {};
 };
 
 template <class T>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "tertulia/base/utf8.h"
 #include "tertulia/providers/json_reading.h"
@@ -29,12 +30,45 @@ char lower(char c) {
 
 }  // namespace
 
+namespace {
+
+std::string in_lower_case(std::string_view text) {
+    std::string lowered(text);
+    std::transform(lowered.begin(), lowered.end(), lowered.begin(), lower);
+    return lowered;
+}
+
+// The number that `text` begins with, but for a few words; it may have commas.
+std::optional<std::int64_t> number_near(std::string_view text) {
+    constexpr std::size_t near = 20;
+    constexpr std::int64_t least = 256, most = 1'000'000'000;
+    const std::size_t at = text.find_first_of("0123456789");
+    if (at > near) return std::nullopt;
+    std::int64_t number = 0;
+    for (const char c : text.substr(at)) {
+        if (c == ',') continue;
+        if (c < '0' || c > '9' || number > most) break;
+        number = number * 10 + (c - '0');
+    }
+    return number >= least && number <= most ? std::optional(number) : std::nullopt;
+}
+
+// The words of OpenAI (and vLLM), Anthropic, Gemini and llama.cpp.
+std::optional<std::int64_t> told_window(std::string_view message) {
+    const std::string text = in_lower_case(message);
+    for (const std::string_view words : {"maximum context length", " > ", "maximum number of tokens", "context size"})
+        if (const std::size_t at = text.find(words); at != std::string::npos)
+            if (const auto number = number_near(std::string_view(text).substr(at + words.size()))) return number;
+    return std::nullopt;
+}
+
+}  // namespace
+
 bool says_context_too_long(const ProviderError& error) {
     for (std::string_view word : {std::string_view(error.code), std::string_view(error.type)})
         if (is_one_of(word, {"context_length_exceeded", "exceed_context_size_error", "request_too_large"})) return true;
     // Not every server has a code for it: Anthropic, Groq, vLLM and Gemini's compatible API say it in words only.
-    std::string text = error.message;
-    std::transform(text.begin(), text.end(), text.begin(), lower);
+    const std::string text = in_lower_case(error.message);
     for (std::string_view words :
          {"prompt is too long", "input is too long", "input tokens exceeded", "maximum context length",
           "exceed context limit", "available context size", "reduce the length of the messages",
@@ -105,7 +139,8 @@ Failure make_failure(FailureKind kind, std::string_view where, const ProviderErr
         case FailureKind::context_too_long:
             return {kind,
                     {.code = Errc::upstream_rejected,
-                     .message = describe("The conversation is too long for the model", where, error, key, hint)}};
+                     .message = describe("The conversation is too long for the model", where, error, key, hint)},
+                    told_window(error.message)};
         case FailureKind::rejected:
         case FailureKind::denied:
             return {kind,

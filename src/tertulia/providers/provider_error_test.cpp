@@ -77,6 +77,29 @@ TEST(ProviderError, status_and_body_decide_what_may_be_tried) {
     }
 }
 
+TEST(ProviderError, a_prompt_too_long_may_say_how_long_it_may_be) {
+    const std::pair<const char*, std::optional<std::int64_t>> table[] = {
+        {"This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.", 8192},
+        {"This model's maximum context length is 4,096 tokens.", 4096},
+        {"prompt is too long: 208310 tokens > 200000 maximum", 200'000},
+        {"input length and `max_tokens` exceed context limit: 198000 + 4096 > 200000, decrease it", 200'000},
+        {"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", 1'048'576},
+        {"the request (5000 tokens) exceeds the available context size (4096 tokens), try increasing it", 4096},
+        {"the request exceeds the available context size, try increasing it", std::nullopt},
+        {"Your input exceeds the context window of this model.", std::nullopt},
+        {"Input is too long for requested model.", std::nullopt},
+        {"prompt is too long: 9 > 8 maximum", std::nullopt},  // no model's
+        {"maximum context length is 99999999999999999999 tokens", std::nullopt},
+        {"maximum context length was exceeded by this very long prompt of 9000 tokens", std::nullopt},
+    };
+    for (const auto& [message, window] : table) {
+        const Failure failure =
+            make_failure(FailureKind::context_too_long, "HTTP 400", {.message = message}, base::Secret(), "");
+        EXPECT_EQ(failure.context_window, window) << message;
+    }
+    EXPECT_FALSE(make_failure(FailureKind::rejected, "x", {.message = "1 > 2000"}, base::Secret(), "").context_window);
+}
+
 TEST(ProviderError, quotes_what_the_provider_says) {
     EXPECT_THAT(read(400, R"({"error":{"message":"Unknown thing."}})").error.message, HasSubstr(": Unknown thing."));
     EXPECT_THAT(read(500, R"({"error":"loading model"})").error.message, HasSubstr("loading model"));

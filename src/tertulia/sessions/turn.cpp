@@ -232,6 +232,14 @@ void Turn::rerouted(const models::Reroute& reroute) {
 chat::Answer Turn::answer_so_far() const {
     return fold_answer(log_->record().bytes(), log_->bytes(), first_maker_, question_.before());
 }
+// So that the session's next turn does not run into it again.
+void Turn::was_too_long(const models::ModelRef& target, std::optional<std::int64_t> context_window) {
+    if (context_window)
+        parts_.limits.lower_window(target.name, *context_window);
+    else
+        parts_.limits.was_too_long(target.name, target.model, question_.context().plain_tokens);
+}
+
 
 std::string Turn::text_so_far() const {
     return chat::text_of(answer_so_far().blocks);

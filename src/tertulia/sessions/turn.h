@@ -62,6 +62,7 @@ class Turn : private models::Asker {
     base::Result<void> show(const chat::AnswerEvents& steps) override;
     void answering(const models::ModelRef& by, base::Milliseconds after) override;
     void rerouted(const models::Reroute& reroute) override;
+    void was_too_long(const models::ModelRef& target, std::optional<std::int64_t> context_window) override;
     models::SoFar so_far() const override;
     chat::Usage take_given() override;
 
