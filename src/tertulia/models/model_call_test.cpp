@@ -90,7 +90,8 @@ class ModelCallTest : public testing::Test {
 
     // Runs a call of the targets a, b and c, and says how it ended.
     std::string run(Hedge hedge = {}) {
-        resilience.emplace(models::Resilience::Settings{.retry = settings, .retry_share = 1.0});
+        if (!resilience || !keeps_resilience)
+            resilience.emplace(models::Resilience::Settings{.retry = settings, .retry_share = 1.0});
         for (const char* name : failed_targets)
             for (int i = 0; i < failed_before; ++i) resilience->breakers.failed(name, base::system_clock().steady());
         EXPECT_TRUE(directory.add_route("r", {"a/m", "b/m", "c/m"}, hedge));
@@ -131,7 +132,8 @@ class ModelCallTest : public testing::Test {
 
     async::Worker worker{[](const std::string& what) { ADD_FAILURE() << what; }};
     std::optional<Resilience> resilience;
-    int failed_before = 0;  // calls of each target in a row
+    bool keeps_resilience = false;  // from call to call
+    int failed_before = 0;          // calls of each target in a row
     std::vector<const char*> failed_targets{"a", "b", "c"};
     RetrySettings settings{.attempts = 3, .base = base::Milliseconds(1), .max = base::Milliseconds(2)};
     const std::unique_ptr<telemetry::Metrics> counted = telemetry::make_prometheus_metrics();
@@ -208,8 +210,6 @@ TEST_F(ModelCallTest, AnErrorOfTheAskersEndsTheCall) {
     EXPECT_THAT(outcomes(), ElementsAre("a:upstream_unavailable"));
 }
 
-TEST_F(ModelCallTest, ATargetThatTheRequestDoesNotFitIsPassedOver) {
-    asker.refuses_as = base::Errc::too_large;
 TEST_F(ModelCallTest, AWindowThatWasTooSmallIsTold) {
     providers[0]->script = {{.refusal = Failure{FailureKind::context_too_long, {.message = "no"}, 8192}}};
     providers[1]->script = {refusal(FailureKind::context_too_long)};
@@ -218,6 +218,8 @@ TEST_F(ModelCallTest, AWindowThatWasTooSmallIsTold) {
     EXPECT_THAT(asker.too_long, ElementsAre(testing::Pair("a/m", 8192), testing::Pair("b/m", std::nullopt)));
 }
 
+TEST_F(ModelCallTest, ATargetThatTheRequestDoesNotFitIsPassedOver) {
+    asker.refuses_as = base::Errc::too_large;
     asker.refuses_at = 1;
     providers[0]->script = {cut("one ")};
     providers[2]->script = {FakeProvider::whole("two")};
@@ -378,6 +380,30 @@ TEST_F(ModelCallTest, WithoutEnoughTimesP95StartsNothing) {
     providers[0]->script = {FakeProvider::whole("hello")};
     EXPECT_EQ(run({.kind = Hedge::Kind::p95}), "end_turn");
     EXPECT_TRUE(providers[1]->requests.empty());
+}
+
+// A hedged call's time is never known in full. Were it left out, only the fast ones would be kept, and the usual time
+// would sink from window to window until every call is hedged.
+TEST_F(ModelCallTest, TheUsualTimeOfACallIsKeptUpWhileItsSlowOnesAreHedged) {
+    constexpr base::Milliseconds usual{3};
+    const Hedge hedge{.kind = Hedge::Kind::p95};
+    keeps_resilience = true;
+    resilience.emplace();
+    for (int i = 0; i < 64; ++i)
+        resilience->first_tokens.add("a/m", asker.prompt_tokens(), i % 10 == 0 ? usual : base::Milliseconds(0));
+    ASSERT_EQ(resilience->first_tokens.p95("a/m", asker.prompt_tokens()), usual);
+    // Two windows of calls, of which the first target leaves one in ten unanswered.
+    for (int i = 0; i < 128; ++i) {
+        if (i % 10 != 0) {
+            resilience->first_tokens.add("a/m", asker.prompt_tokens(), base::Milliseconds(0));
+            continue;
+        }
+        providers[0]->script = {{.gate = async::Waiter::make(worker.executor())}};
+        providers[1]->script = {FakeProvider::whole("hello")};
+        ASSERT_EQ(run(hedge), "end_turn");
+        ASSERT_THAT(outcomes(), ElementsAre("a:cancelled", "b:ok"));
+        ASSERT_GE(resilience->first_tokens.p95("a/m", asker.prompt_tokens()), usual) << "after " << i;
+    }
 }
 
 TEST(Hedge, IsOffOrATimeOrP95) {
