@@ -1,5 +1,6 @@
 // What is read back of a turn after a crash: whatever the store holds becomes an answer that ends, and whose events
 // carry exactly its text.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -7,8 +8,10 @@
 #include <source_location>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tertulia/base/varint.h"
+#include "tertulia/sessions/billed.h"
 #include "tertulia/sessions/stored_answer.h"
 #include "tertulia/sessions/turn_checkpoint.h"
 
@@ -114,8 +117,9 @@ void read_turn(Input input, const StoredMessage* before) {
     if (before) add(EventKind::text_replaced, before_text);
     bool has_text = false;
     std::string_view model = "p/m";
+    std::vector<tertulia::billing::Bill> bills;
     while (!input.rest.empty()) {
-        const std::size_t what = input.number(15);
+        const std::size_t what = input.number(16);
         const std::string_view text = input.text(input.number(6));
         if (what < 4) {
             add(EventKind::text, text);
@@ -140,6 +144,10 @@ void read_turn(Input input, const StoredMessage* before) {
             has_text = false;
             if (what == 12 || before) continue;
             add(EventKind::text_replaced, {});
+        } else if (what == 14) {
+            const Billed billed{.bills = {{.model = "p/m", .usage = {.output = std::ssize(text)}}}};
+            add(EventKind::billed, billed.to_text());
+            bills.push_back(billed.bills.front());
         } else {
             flush();
         }
@@ -147,6 +155,9 @@ void read_turn(Input input, const StoredMessage* before) {
     flush();
     const StoredMessage answer = interrupted(&remains, 1, before);
     require(answer.model == model && answer.content.starts_with(before_text));
+    // What was billed, and perhaps one more for the attempt that was cut.
+    const auto billed = bills_of_interrupted(remains, answer.model);
+    require(billed.size() - bills.size() <= 1 && std::equal(bills.begin(), bills.end(), billed.begin()));
     replay(answer, true);
 }
 

@@ -1,5 +1,8 @@
 """A day of 1 000 turns with every kind of ending: what the server says that it cost, against a reckoning of our own.
 
+It ends with `kill -9` amid the last turns, and a new start: those are billed by the server's estimate, which is reckoned
+here as well, from what the documentation says of it.
+
 The mock bills each call; the reckoning prices that with the rates of the configuration, in decimals. Where a call was
 cut the provider tells nobody its tokens: there the server's estimate is taken from its report, held against
 the mock's count (a third either way), and priced by us. Everything must agree to the nano-dollar: per session and
@@ -15,6 +18,7 @@ import unittest
 
 from answers import Usage
 from client import Stream
+from crash_case import wait_saved
 from failures_case import ANSWER, WIRES, FailuresCase, Turn, wait_for
 from faulty_provider import whole_text
 from harness import run
@@ -22,7 +26,7 @@ from reckoning import cost, dollars, nano
 
 LONG_SYSTEM = "You are one of the regulars of a tertulia. " * 150  # long enough to be cached
 KINDS = {  # how many turns end like this, and the models of its route
-    "completed": (520, ["good-n{length}"]),
+    "completed": (490, ["good-n{length}"]),
     "cached": (120, ["good-n{length}"]),
     "whole": (60, ["good"]),
     "tried-again": (40, ["s503-once-each"]),
@@ -34,7 +38,10 @@ KINDS = {  # how many turns end like this, and the models of its route
     "continued": (15, ["f08-once-each"]),  # two turns each
     "cancelled": (30, ["stall"]),
     "hedged": (20, ["good-d9000", "good"]),
+    "moved-and-crashed": (12, ["f08", "stall-c50"]),
+    "crashed": (18, ["stall"]),
 }
+CRASHED = [kind for kind in KINDS if kind.endswith("crashed")]
 TURNS = 1000
 TOTALS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 
@@ -54,6 +61,18 @@ def tokens(row):
 def plus(one, other, sign=1):
     names = ("input", "cache_read", "cache_write", "output", "reasoning")
     return Usage(*(getattr(one, n) + sign * getattr(other, n) for n in names))
+
+
+def estimate(text):
+    """Tokens of a text, as docs/api.md has it: a quarter of the ASCII bytes and two thirds of the others."""
+    data = text.encode()
+    others = sum(byte >= 0x80 for byte in data)
+    return -(-(len(data) - others) // 4) + -(-2 * others // 3)
+
+
+def estimated_prompt(request, partial=""):
+    """The same of what the mock was sent: the system's and the user's text in their frames, and the answer so far."""
+    return sum(4 + estimate(text) for text in (request.system, request.messages[0][1])) + estimate(partial)
 
 
 class Sent:
@@ -89,8 +108,12 @@ class CostDayTest(FailuresCase):
     def jobs(self):
         """(kind, wire, session) of every job; a job of `continued` is two turns, one of `cached` five."""
         for kind, (count, _) in KINDS.items():
-            for i in range(count if kind != "cached" else count // 5):
-                yield kind, WIRES[i % 3], f"{kind}-{i}"
+            if kind not in CRASHED:
+                yield from self.jobs_of(kind, count if kind != "cached" else count // 5)
+
+    def jobs_of(self, kind, count):
+        for i in range(count):
+            yield kind, WIRES[i % 3], f"{kind}-{i}"
 
     def job(self, kind, wire, session):
         return getattr(self, "play_" + kind.replace("-", "_"), self.play_one)(kind, wire, session)
@@ -132,6 +155,36 @@ class CostDayTest(FailuresCase):
         assert again.status == 200 and again.json["message"] == ANSWER, again.body
         return [first, Turn(200, again.json, again.headers, [])]
 
+    def crash(self):
+        """Turns that a crash cuts while their models are silent; a new start. What is left of each: `self.cut_texts`."""
+        jobs = [job for kind in CRASHED for job in self.jobs_of(kind, KINDS[kind][0])]
+        streams = {}
+        for kind, wire, session in jobs:
+            # The last one begins when all others have said what they will: what saves it saves them.
+            while len(streams) == len(jobs) - 1 and (quiet := self.next_unread(streams)):
+                quiet.next()
+            streams[session] = self.server.stream(f"[{session}] Tell me.", session, model=f"{kind}-{wire}")
+        wait_saved(self.database, session)
+        self.server.process.kill()
+        self.server.wait()
+        for stream in streams.values():
+            stream.close()
+        type(self).server = self.start(config=self.whole_config)
+        self.cut_texts = {}
+        for *_, session in jobs:
+            answer = self.server.history(session)[-1]
+            self.cut_texts[session] = answer["content"]
+            self.assertEqual(answer["state"], "interrupted")
+        del streams[session]
+        self.assertEqual({s: self.cut_texts[s] for s in streams}, {s: stream.text for s, stream in streams.items()})
+        return len(jobs)
+
+    @staticmethod
+    def next_unread(streams):
+        """A stream whose model has not yet said all that it will."""
+        lengths = {"crashed": 40, "moved-and-crashed": 50}
+        return next((t for s, t in streams.items() if t.text != whole_text(lengths[s.rpartition("-")[0]])), None)
+
     # -- the reckoning -----------------------------------------------------------------------------------------------
 
     def seen(self):
@@ -146,7 +199,7 @@ class CostDayTest(FailuresCase):
             if request.answered:
                 entry.reported.append(request.billed)
             elif request.sent:
-                entry.cut.append(request.billed)
+                entry.cut.append(request)
             else:
                 entry.hedged += 1
         return sent
@@ -161,9 +214,18 @@ class CostDayTest(FailuresCase):
         if not sent.cut:
             self.assertEqual(rest, Usage(), (session, target))
             return nanos
-        (billed,) = sent.cut
+        (request,) = sent.cut
+        billed = request.billed
+        kind, _, number = session.rpartition("-")
+        if kind in CRASHED and target == self.models[kind, WIRES[int(number) % 3]][-1]:
+            before = whole_text(40) if len(KINDS[kind][1]) > 1 else ""
+            prompt = estimated_prompt(request, before)
+            given = self.cut_texts[session].removeprefix(before)
+            self.assertEqual(rest, Usage(prompt, 0, 0, estimate(given), 0), (session, target))
+            return nanos + cost(self.rates[target], rest)
         self.assertTrue(billed.output * 0.5 <= rest.output <= billed.output * 2, (session, rest, billed))
-        if target.startswith(("cut-anthropic", "rerouted-anthropic", "cancelled-anthropic")):
+        announced = ("cut-anthropic", "rerouted-anthropic", "cancelled-anthropic", "moved-and-crashed-anthropic")
+        if target.startswith(announced):
             self.assertEqual((rest.input, rest.cache_read, rest.cache_write), (billed.input, 0, 0))
         else:
             self.assertTrue(billed.input * 0.3 <= rest.input <= billed.input * 4 + 40, (session, rest, billed))
@@ -173,7 +235,7 @@ class CostDayTest(FailuresCase):
         with concurrent.futures.ThreadPoolExecutor(10) as pool:
             jobs = list(self.jobs())
             turns = [turn for turns in pool.map(lambda job: self.job(*job), jobs) for turn in turns]
-        self.assertEqual(len(turns), TURNS)
+        self.assertEqual(len(turns) + self.crash(), TURNS)
         wait_for(lambda: all(r.answered or r.peer_gone or r.usage is None for r in self.upstream.requests))
         by_session = self.usage("session,model")
         sent = self.seen()

@@ -83,6 +83,7 @@ std::string_view event_name(const sessions::EventBatch::Event& event, const Turn
         case EventKind::native:
         case EventKind::restart:
         case EventKind::maker:
+        case EventKind::billed:
             break;  // shown to nobody
     }
     return "";

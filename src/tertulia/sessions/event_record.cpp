@@ -41,7 +41,7 @@ bool EventCursor::next(std::string_view record, EventEntry& entry) {
     std::string_view rest = record.substr(at_);
     const auto head = static_cast<unsigned char>(rest.front());
     rest.remove_prefix(1);
-    if ((head & kind_bits) > static_cast<unsigned>(EventKind::maker)) return false;
+    if ((head & ~(kind_bits | number_jumps | block_changes)) != 0) return false;
     EventEntry read{.kind = static_cast<EventKind>(head & kind_bits), .block = block_};
     const auto take = [&rest](std::uint32_t& into) {
         const auto value = base::take_varint(rest, UINT32_MAX);

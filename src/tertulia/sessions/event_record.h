@@ -28,6 +28,7 @@ enum class EventKind : std::uint8_t {
 
     rerouted = 13,  ///< another model goes on (rerouted.h); shown
     maker = 14,     ///< text = the provider kind that made what follows; not shown
+    billed = 15,    ///< what attempts that are over cost (billed.h), before what the next one gives; not shown
 };
 
 constexpr bool is_shown(EventKind kind) {
@@ -48,7 +49,7 @@ struct EventEntry {
 
 /// Writes a record: an event with its number takes two or three bytes. Value.
 ///
-/// The form: a byte of kind (low 4 bits) and flags, then, as flags and kind ask for them, as LEB128 numbers: by how
+/// The form: a byte of kind (low 4 bits: all are given away) and flags, then, as flags and kind ask for them, as LEB128 numbers: by how
 /// much the number grew (flag 0x10; else by 1), the block (flag 0x20; else that of the event before), the sizes of text
 /// (all kinds that carry text) and extra text (tool_call).
 class EventRecord {

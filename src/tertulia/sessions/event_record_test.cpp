@@ -90,8 +90,8 @@ TEST(EventRecord, CutAnywhereItGivesTheEventsThatAreWholeAndGoesOnWhenTheRestIsT
 TEST(EventRecord, EndsForGoodAtBytesThatAreNoEvent) {
     const std::vector<std::pair<std::string, std::string>> cases = {
         // none of them the beginning of an event
-        {"a kind that does not exist", "\x0f"},
-        {"the greatest kind that does not exist", "\x0f"},
+        {"a flag that does not exist", std::string("\x42\x00", 2)},
+        {"another flag that does not exist", std::string("\x82\x00", 2)},
         {"a number that does not grow", std::string("\x11\x00", 2)},
         {"a number beyond 32 bits", "\x11\xff\xff\xff\xff\x10"},
         {"a block beyond 32 bits", "\x21\xff\xff\xff\xff\x10"},

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "tertulia/chat/message_builder.h"
+#include "tertulia/sessions/billed.h"
+#include "tertulia/sessions/given_tokens.h"
 #include "tertulia/sessions/stored_answer.h"
 
 namespace tertulia::sessions {
@@ -161,7 +163,7 @@ async::Task<base::Result<models::ModelRequest>> Turn::ask(const models::ModelRef
     if (!question_.trimmed().empty()) overlaps_.emplace(&target, question_.trimmed());
     // The first call's was made before the start.
     if (request && !call_->attempts().empty()) {
-        release_reservations();
+        settle_ended();
         if (auto reserved = co_await reserve(target); !reserved) co_return std::unexpected(std::move(reserved.error()));
     }
     co_return request;
@@ -171,7 +173,7 @@ async::Task<base::Result<void>> Turn::reserve(const models::ModelRef& target) {
     auto reserved = co_await parts_.spending.reserve(claim_->key, question_.spent_nano(), target.name,
                                                      question_.prompt_tokens(), question_.max_tokens());
     if (!reserved) co_return std::unexpected(std::move(reserved.error()));
-    reservations_.push_back(std::move(*reserved));
+    held_.push_back({std::move(*reserved)});
     co_return base::Result<void>();
 }
 
@@ -211,6 +213,7 @@ void Turn::answering(const models::ModelRef& by, base::Milliseconds after) {
     parts_.metrics.first_token(by.provider_name, seconds(after));
     if (!first_token_) first_token_ = seconds(now() - began_);
     question_.forget();
+    note_bills();
     overlap_.clear();
     if (auto asked = overlaps_.extract(&by)) overlap_ = std::move(asked.mapped());
     if (by.name != log_->started()->model) log_->change_model(by.name);
@@ -229,9 +232,6 @@ void Turn::rerouted(const models::Reroute& reroute) {
     if (reroute.restarts) log_->replace_text("");
 }
 
-chat::Answer Turn::answer_so_far() const {
-    return fold_answer(log_->record().bytes(), log_->bytes(), first_maker_, question_.before());
-}
 // So that the session's next turn does not run into it again.
 void Turn::was_too_long(const models::ModelRef& target, std::optional<std::int64_t> context_window) {
     if (context_window)
@@ -240,6 +240,9 @@ void Turn::was_too_long(const models::ModelRef& target, std::optional<std::int64
         parts_.limits.was_too_long(target.name, target.model, question_.context().plain_tokens);
 }
 
+chat::Answer Turn::answer_so_far() const {
+    return fold_answer(log_->record().bytes(), log_->bytes(), first_maker_, question_.before());
+}
 
 std::string Turn::text_so_far() const {
     return chat::text_of(answer_so_far().blocks);
@@ -254,47 +257,48 @@ models::SoFar Turn::so_far() const {
 }
 
 chat::Usage Turn::take_given() {
-    chat::Usage given;
+    GivenTokens given;
     EventEntry entry;
     while (given_.next(log_->record().bytes(), entry)) {
-        const std::string_view text = log_->bytes().substr(given_bytes_, entry.text_size);
+        given.add(entry, log_->bytes().substr(given_bytes_, entry.text_size));
         given_bytes_ += std::size_t(entry.text_size) + entry.extra_size;
-        if (entry.kind == EventKind::thinking)
-            given.reasoning += models::estimate_tokens(text);
-        else if (entry.kind == EventKind::text || entry.kind == EventKind::refusal ||
-                 entry.kind == EventKind::tool_arguments)
-            given.output += models::estimate_tokens(text);
     }
-    return given;
+    return given.usage();
 }
 
 // -- the answer's end ------------------------------------------------------------------------------------------------
 
 // What an attempt that is over did not use of its reservation is there for the next one; one that did not come about
 // leaves none.
-void Turn::release_reservations() {
+void Turn::settle_ended() {
     const std::vector<models::AttemptRecord>& attempts = call_->attempts();
-    reservations_.resize(attempts.size());
+    held_.resize(attempts.size());
     for (std::size_t i = 0; i < attempts.size(); ++i)
         if (attempts[i].is_over) settle(i);
 }
 
-// An attempt that was settled before is only priced.
-std::optional<billing::Bill> Turn::settle(std::size_t attempt) {
+void Turn::settle(std::size_t attempt) {
+    if (std::exchange(held_[attempt].is_settled, true)) return;
     const models::AttemptRecord& record = call_->attempts()[attempt];
-    billing::Reservation reservation = std::move(reservations_[attempt]);
-    if (!record.is_billed()) return std::nullopt;
-    return parts_.spending.settle(
+    billing::Reservation reservation = std::move(held_[attempt].reservation);
+    if (!record.is_billed()) return;
+    bills_.push_back(parts_.spending.settle(
         std::move(reservation),
-        {.model = call_->targets()[record.target].name, .usage = record.usage(), .is_hedge = record.lost_race});
+        {.model = call_->targets()[record.target].name, .usage = record.usage(), .is_hedge = record.lost_race}));
 }
 
-std::vector<billing::Bill> Turn::settle_bills() {
-    std::vector<billing::Bill> bills;
-    for (std::size_t i = 0; i < call_->attempts().size(); ++i)
-        if (auto bill = settle(i)) bills.push_back(std::move(*bill));
-    reservations_.clear();
-    return bills;
+// For the case of a crash: what follows in the log is of an attempt after those that are over.
+void Turn::note_bills() {
+    const std::vector<models::AttemptRecord>& attempts = call_->attempts();
+    if (attempts.size() == 1) return;
+    settle_ended();
+    if (bills_.size() == noted_bills_) return;
+    const auto answering = std::ranges::find_if(
+        attempts, [](const models::AttemptRecord& attempt) { return attempt.had_content && !attempt.is_over; });
+    Billed billed{.bills = {bills_.begin() + static_cast<std::ptrdiff_t>(noted_bills_), bills_.end()}};
+    if (answering != attempts.end()) billed.prompt_tokens = answering->prompt_estimate;
+    noted_bills_ = bills_.size();
+    log_->note(billed);
 }
 
 async::Task<void> Turn::store_answer() {
@@ -304,8 +308,10 @@ async::Task<void> Turn::store_answer() {
     const TurnState state = outcome ? TurnState::completed : was_stopped ? claim_->stop_as : TurnState::failed;
 
     TurnResult ended = result(state);
-    std::vector<billing::Bill> billed = settle_bills();
-    billing::BillTotal total = billing::add_up(billed);
+    held_.resize(call_->attempts().size());
+    for (std::size_t i = 0; i < held_.size(); ++i) settle(i);
+    held_.clear();
+    billing::BillTotal total = billing::add_up(bills_);
     ended.message = chat::text_of(answer.blocks);
     ended.content = shown_content(answer.blocks);
     ended.usage = total.usage;
@@ -328,7 +334,7 @@ async::Task<void> Turn::store_answer() {
     const auto stored =
         co_await parts_.store.end_turn({.key = claim_->key,
                                         .message = answer_record(ended, now_us, std::move(answer.blocks)),
-                                        .bills = std::move(billed)});
+                                        .bills = std::move(bills_)});
     parts_.metrics.store("end_turn", seconds(now() - begin), !stored.has_value());
     if (!stored) {
         // The answer cannot be kept, so it is not shown as complete.

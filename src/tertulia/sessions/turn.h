@@ -70,9 +70,9 @@ class Turn : private models::Asker {
     chat::Answer answer_so_far() const;
     std::string text_so_far() const;
     async::Task<base::Result<void>> reserve(const models::ModelRef& target);
-    void release_reservations();
-    std::optional<billing::Bill> settle(std::size_t attempt);
-    std::vector<billing::Bill> settle_bills();
+    void settle_ended();
+    void settle(std::size_t attempt);
+    [[gnu::noinline]] void note_bills();
     async::Task<void> store_answer();
     StoredMessage answer_record(const TurnResult& ended, std::int64_t now_us,
                                 std::vector<chat::ContentBlock> blocks) const;
@@ -97,7 +97,13 @@ class Turn : private models::Asker {
     std::string overlap_;                                      // the same, of who answers: the next text may repeat it
     EventCursor given_;                                        // what `take_given` has counted
     std::size_t given_bytes_ = 0;
-    std::vector<billing::Reservation> reservations_;  // of the call's attempts, in their order
+    struct Held {
+        billing::Reservation reservation;
+        bool is_settled = false;
+    };
+    std::vector<Held> held_;            // of the call's attempts, in their order
+    std::vector<billing::Bill> bills_;  // of those that are settled, in the order of their ends
+    std::size_t noted_bills_ = 0;       // in the log
     bool append_begun_ = false;
     std::optional<double> first_token_;                   // seconds from the beginning
     bool is_counted_ = false;                             // as running, in the metrics

@@ -1,9 +1,11 @@
 #include "tertulia/sessions/turn_checkpoint.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "tertulia/base/varint.h"
-#include "tertulia/models/model_limits.h"
+#include "tertulia/sessions/billed.h"
+#include "tertulia/sessions/given_tokens.h"
 #include "tertulia/sessions/stored_answer.h"
 
 namespace tertulia::sessions {
@@ -63,25 +65,32 @@ void fill_interrupted(StoredMessage& answer, const TurnRemains* remains, std::ui
     answer.outcome->reroutes = reroutes_of(kept.record, kept.bytes);
     if (!answer.outcome->reroutes.empty() && !answer.outcome->reroutes.back().to.empty())
         answer.model = answer.outcome->reroutes.back().to;
-    if (remains) answer.usage = usage_of_interrupted(answer, *remains, before);
+    const std::vector<billing::Bill> bills = bills_of_interrupted(kept, answer.model);
+    if (!bills.empty()) answer.usage = billing::add_up(bills).usage;
 }
 
-std::optional<chat::Usage> usage_of_interrupted(const StoredMessage& answer, const TurnRemains& remains,
-                                                const StoredMessage* before) {
-    chat::Usage usage{.input = remains.prompt_tokens, .input_estimated = true, .output_estimated = true};
-    usage.output = models::estimate_tokens(answer.content);
-    if (before) usage.output = std::max<std::int64_t>(usage.output - models::estimate_tokens(before->content), 0);
-    bool has_other = false;
-    for (const chat::ContentBlock& block : answer.blocks) {
-        if (std::holds_alternative<chat::Text>(block)) continue;
-        has_other = true;
-        if (const auto* thinking = std::get_if<chat::Thinking>(&block))
-            usage.reasoning += models::estimate_tokens(thinking->text);
-        if (const auto* call = std::get_if<chat::ToolCall>(&block))
-            usage.output += models::estimate_tokens(call->arguments);
+std::vector<billing::Bill> bills_of_interrupted(const TurnRemains& remains, const std::string& model) {
+    std::vector<billing::Bill> bills;
+    std::int64_t prompt_tokens = remains.prompt_tokens;
+    GivenTokens given;
+    std::string_view bytes = remains.bytes;
+    EventEntry entry;
+    for (EventCursor cursor; cursor.next(remains.record, entry);) {
+        const std::string_view text = bytes.substr(0, entry.text_size);
+        bytes.remove_prefix(std::min<std::size_t>(bytes.size(), std::size_t(entry.text_size) + entry.extra_size));
+        given.add(entry, text);
+        if (entry.kind != EventKind::billed) continue;
+        auto billed = Billed::from_text(text);
+        if (!billed) continue;
+        std::ranges::move(billed->bills, std::back_inserter(bills));
+        prompt_tokens = billed->prompt_tokens;
+        given = {};
     }
-    if (usage.output == 0 && !has_other) return std::nullopt;
-    return usage;
+    if (!given.any() || model.empty()) return bills;
+    billing::Bill& last = bills.emplace_back(billing::Bill{.model = model, .usage = given.usage()});
+    last.usage.input = prompt_tokens;
+    last.usage.input_estimated = last.usage.output_estimated = true;
+    return bills;
 }
 
 }  // namespace tertulia::sessions

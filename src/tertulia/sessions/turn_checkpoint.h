@@ -5,7 +5,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "tertulia/billing/bill.h"
 #include "tertulia/sessions/store.h"
 
 namespace tertulia::sessions {
@@ -40,9 +42,9 @@ struct TurnRemains {
 void fill_interrupted(StoredMessage& answer, const TurnRemains* remains, std::uint32_t first_number,
                       const StoredMessage* before);
 
-/// What the turn of such an answer used, by our own estimate. Nothing where its model had said nothing yet: such an
-/// attempt is not billed. Pure.
-std::optional<chat::Usage> usage_of_interrupted(const StoredMessage& answer, const TurnRemains& remains,
-                                                const StoredMessage* before);
+/// What the turn of such an answer is billed for: its attempts that were over, as they were billed, and the one that
+/// the crash cut, of `model` (the answer's), by our own estimate and without a price. Nothing for one whose model had
+/// said nothing yet. Pure.
+std::vector<billing::Bill> bills_of_interrupted(const TurnRemains& remains, const std::string& model);
 
 }  // namespace tertulia::sessions

@@ -56,18 +56,47 @@ std::vector<std::string> replay(const StoredMessage& answer, std::uint32_t after
 }
 using Lines = std::vector<std::string>;
 
+chat::Usage estimated(std::int64_t input, std::int64_t output, std::int64_t reasoning = 0) {
+    return {.input = input,
+            .output = output,
+            .reasoning = reasoning,
+            .input_estimated = true,
+            .output_estimated = true};
+}
+
 TEST(TurnCheckpoint, WhatItUsedIsEstimatedOnceItsModelHasSpoken) {
-    const StoredMessage before{.role = chat::Role::assistant, .content = "12345678"};
-    const StoredMessage whole{.role = chat::Role::assistant,
-                              .content = "1234567812345678",
-                              .blocks = {chat::Thinking{.text = "1234"}, chat::ToolCall{.arguments = "{}"}}};
-    const TurnRemains remains{.prompt_tokens = 70};
-    chat::Usage usage{.input = 70, .output = 5, .reasoning = 1, .input_estimated = true, .output_estimated = true};
-    EXPECT_EQ(usage_of_interrupted(whole, remains, nullptr), usage);
-    usage.output = 3;
-    EXPECT_EQ(usage_of_interrupted(whole, remains, &before), usage);
-    EXPECT_EQ(usage_of_interrupted({}, remains, nullptr), std::nullopt);
-    EXPECT_EQ(usage_of_interrupted(before, remains, &before), std::nullopt);
+    const auto turn = std::make_shared<TurnLog>(std::make_shared<const TurnName>(name));
+    turn->start({.model = "p/m", .prompt_tokens = 70}, "maker");
+    turn->replace_text("what an earlier turn had said");
+    EXPECT_TRUE(bills_of_interrupted(remains_of(*turn), "p/m").empty());
+    say(*turn, Kind::thinking, "1234");
+    for (const char* piece : {"12", "34", "5678"}) say(*turn, Kind::text, piece);
+    say(*turn, Kind::tool_arguments, "{}");
+    const std::vector<billing::Bill> bills{{.model = "p/m", .usage = estimated(70, 3, 1)}};
+    EXPECT_EQ(bills_of_interrupted(remains_of(*turn), "p/m"), bills);
+    EXPECT_TRUE(bills_of_interrupted(remains_of(*turn), "").empty()) << "nobody knows whose it was";
+    EXPECT_TRUE(bills_of_interrupted({.prompt_tokens = 70}, "p/m").empty());
+}
+
+TEST(TurnCheckpoint, AttemptsThatWereOverAreBilledAsTheyWere) {
+    const auto turn = log();
+    say(*turn, Kind::text, "one ");
+    const billing::Bill first{
+        .model = "p/m", .usage = {.input = 9, .output = 1}, .cost_nano = 5, .price_version = "2025-11-26"};
+    const billing::Bill hedge{.model = "q/m", .usage = estimated(8, 0), .cost_nano = 3, .is_hedge = true};
+    turn->note({.bills = {first, hedge}, .prompt_tokens = 12});
+    turn->change_model("r/m");
+    EXPECT_EQ(bills_of_interrupted(remains_of(*turn), "r/m"), (std::vector{first, hedge}))
+        << "the third had said nothing";
+    turn->reroute({.from = "p/m", .to = "r/m", .reason = "timed_out", .kept_chars = 4});
+    say(*turn, Kind::text, "and two");
+    const billing::Bill last{.model = "r/m", .usage = estimated(12, 2)};
+    EXPECT_EQ(bills_of_interrupted(remains_of(*turn), "r/m"), (std::vector{first, hedge, last}));
+    const TurnRemains remains = remains_of(*turn);
+    const StoredMessage answer = interrupted(&remains);
+    EXPECT_EQ(answer.content, "one and two");
+    EXPECT_EQ(answer.model, "r/m");
+    EXPECT_EQ(answer.usage, (chat::Usage{.input = 21, .output = 3, .input_estimated = true, .output_estimated = true}));
 }
 
 TEST(TurnCheckpoint, ThePromptsSizeIsOptional) {

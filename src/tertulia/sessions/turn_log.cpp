@@ -120,6 +120,11 @@ void TurnLog::reroute(const Rerouted& rerouted) {
     wake(false, false);
 }
 
+void TurnLog::note(const Billed& billed) {
+    const std::lock_guard lock(mutex_);
+    add({.kind = EventKind::billed}, billed.to_text());
+}
+
 void TurnLog::restart() {
     const std::lock_guard lock(mutex_);
     add({.kind = EventKind::restart});

@@ -10,6 +10,7 @@
 
 #include "tertulia/async/waiter.h"
 #include "tertulia/chat/answer_events.h"
+#include "tertulia/sessions/billed.h"
 #include "tertulia/sessions/event_record.h"
 #include "tertulia/sessions/rerouted.h"
 #include "tertulia/sessions/turn_result.h"
@@ -66,6 +67,8 @@ class TurnLog {
     void change_model(std::string_view model);
     /// Another model goes on from here.
     void reroute(const Rerouted& rerouted);
+    /// What follows is of an attempt after these.
+    void note(const Billed& billed);
     /// What the latest model has thought so far, before any text, is void.
     void restart();
     /// Adds the steps of an answer. Signatures and native blocks are kept for the message but are no events of ours.

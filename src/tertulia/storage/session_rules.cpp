@@ -29,10 +29,17 @@ sessions::StoredMessage interrupted_answer(const LostTurn& turn, std::string tim
     return answer;
 }
 
-std::optional<billing::Bill> interrupted_bill(const sessions::StoredMessage& answer, const PriceBill& priced) {
-    if (answer.model.empty() || !answer.usage) return std::nullopt;
-    billing::Bill bill{.model = answer.model, .usage = *answer.usage};
-    return priced ? priced(std::move(bill)) : std::move(bill);
+std::vector<billing::Bill> bill_interrupted(sessions::StoredMessage& answer,
+                                            const std::optional<sessions::TurnRemains>& remains,
+                                            const PriceBill& priced) {
+    if (!remains) return {};
+    std::vector<billing::Bill> bills = sessions::bills_of_interrupted(*remains, answer.model);
+    for (billing::Bill& bill : bills)
+        if (priced && !bill.cost_nano) bill = priced(std::move(bill));
+    billing::BillTotal total = billing::add_up(bills);
+    answer.cost_nano = total.cost_nano;
+    answer.outcome->price_version = std::move(total.price_version);
+    return bills;
 }
 
 std::int64_t cost_of(std::span<const billing::Bill> bills) {

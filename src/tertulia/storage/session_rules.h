@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tertulia/base/error.h"
 #include "tertulia/billing/bill.h"
@@ -34,9 +35,11 @@ sessions::StoredMessage interrupted_answer(const LostTurn& turn, std::string tim
 /// Fills in a bill's cost; does nothing where no price is known. Safe from any thread.
 using PriceBill = std::function<billing::Bill(billing::Bill)>;
 
-/// The bill of such an answer, by our own estimate; nothing where none is due, or its model is not known. `priced` may
-/// be empty.
-std::optional<billing::Bill> interrupted_bill(const sessions::StoredMessage& answer, const PriceBill& priced);
+/// The bills of such an answer's turn, in the end by our own estimate, priced as far as they can be; `priced` may be
+/// empty. Fills in what the answer says of its cost.
+std::vector<billing::Bill> bill_interrupted(sessions::StoredMessage& answer,
+                                            const std::optional<sessions::TurnRemains>& remains,
+                                            const PriceBill& priced);
 
 /// Nano-dollars of all of them, as far as prices are known.
 std::int64_t cost_of(std::span<const billing::Bill> bills);

@@ -118,16 +118,9 @@ std::int64_t SqliteWrites::write_answer(const SessionKey& key, const State& stat
 SqliteWrites::Closed SqliteWrites::close(const SessionKey& key, const State& state, const LostTurn& lost,
                                          std::string place, const std::string& created_at) {
     StoredMessage answer = interrupted_answer(lost, std::move(place), created_at);
-    const auto bill = interrupted_bill(answer, priced_);
-    if (bill) {
-        answer.cost_nano = bill->cost_nano;
-        answer.outcome->price_version = bill->price_version;
-    }
-    Closed closed{.added = write_answer(key, state, answer)};
-    if (bill) {
-        ledger_.add({key, lost.turn_id}, created_at, {&*bill, 1});
-        closed.nano = bill->cost_nano.value_or(0);
-    }
+    const std::vector<billing::Bill> bills = bill_interrupted(answer, lost.remains, priced_);
+    const Closed closed{.added = write_answer(key, state, answer), .nano = cost_of(bills)};
+    ledger_.add({key, lost.turn_id}, created_at, bills);
     return closed;
 }
 
