@@ -136,13 +136,16 @@ bool trust_bundle(SSL_CTX* context, const std::string& file) {
 }
 
 void trust_system(SSL_CTX* context) {
-    SSL_CTX_set_default_verify_paths(context);
+    SSL_CTX_set_default_verify_dir(context);
+    const char* const named = std::getenv(X509_get_default_cert_file_env());
+    if (named) {
+        trust_bundle(context, named);
+    } else if (!std::getenv(X509_get_default_cert_dir_env()) && !is_there(X509_get_default_cert_dir())) {
+        for (const char* bundle :
+             {X509_get_default_cert_file(), "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"})
+            if (trust_bundle(context, bundle)) break;
+    }
     ERR_clear_error();
-    if (std::getenv(X509_get_default_cert_file_env()) || std::getenv(X509_get_default_cert_dir_env()) ||
-        is_there(X509_get_default_cert_dir()) || is_there(X509_get_default_cert_file()))
-        return;
-    for (const char* bundle : {"/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"})
-        if (trust_bundle(context, bundle)) return;
 }
 
 }  // namespace tertulia::http
