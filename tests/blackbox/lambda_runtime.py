@@ -298,11 +298,11 @@ class FakeRuntime:
 class Function:
     """One sandbox. Start it in the main thread: the kernel ties its life to the starting thread's."""
 
-    def __init__(self, runtime, env=None, freezes=False, binary_path=None):
+    def __init__(self, runtime, env=None, freezes=False, command=None):
         self.runtime, self.folder = runtime, tempfile.TemporaryDirectory()
         self.output, self.log = [], []
         self.process = subprocess.Popen(
-            [binary_path or binary()],
+            command or [binary()],
             env=environment({"AWS_LAMBDA_RUNTIME_API": runtime.address} | (env or {})),
             cwd=self.folder.name,
             stdin=subprocess.DEVNULL,

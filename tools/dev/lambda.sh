@@ -2,6 +2,9 @@
 
 . tools/dev/build.sh
 
+# Unit tests of what differs between processors, which tests/lambda runs under emulation.
+lambda_unit_tests=(base_test aws_test lambda_test)
+
 dev_lambda() {
     local architecture
     (($# > 0)) || set -- x86_64 arm64
@@ -14,6 +17,12 @@ dev_lambda() {
         build_preset "lambda-$architecture" tertulia
         pack "$architecture"
     done
+}
+
+# All that tests/lambda looks at.
+build_lambda() {
+    dev_lambda x86_64 arm64
+    build_preset lambda-arm64 "${lambda_unit_tests[@]}"
 }
 
 # The packages for both architectures, once, until the list of them changes.

@@ -1,6 +1,7 @@
 # ./dev test [options of ctest]
 
 . tools/dev/build.sh
+. tools/dev/lambda.sh
 . tools/dev/fuzz.sh
 . tools/dev/cloud.sh
 
@@ -10,7 +11,10 @@ dev_test() {
     local status=0
     need build test
     build_preset dev
-    (($# > 0)) || build_preset fuzz
+    if (($# == 0)); then
+        build_preset fuzz
+        build_lambda
+    fi
     offer_real_model
     offer_test_packages
     offer_node_packages
