@@ -13,8 +13,10 @@ def pack(program, archive):
     entry.external_attr = 0o100755 << 16
     entry.compress_type = zipfile.ZIP_DEFLATED
     archive.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(archive, "w") as out:
+    unfinished = archive.with_suffix(".unfinished")
+    with zipfile.ZipFile(unfinished, "w") as out:
         out.writestr(entry, program.read_bytes(), compresslevel=9)
+    unfinished.replace(archive)
 
 
 if __name__ == "__main__":
