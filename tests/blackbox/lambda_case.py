@@ -1,6 +1,7 @@
 """What the tests of the program as a Lambda function share: a scripted provider, Runtime APIs and sandboxes."""
 
 import json
+import os
 import pathlib
 import shutil
 import tempfile
@@ -15,7 +16,10 @@ MARGIN_MS = 500
 
 
 class LambdaCase(unittest.TestCase):
-    """`env` is added to every function's environment. A function must end well and without a sanitizer's report."""
+    """`env` is added to every function's environment. A function must end well and without a sanitizer's report.
+
+    TERTULIA_TEST_LAMBDA_STORE: for a program without SQLite (tests/lambda).
+    """
 
     env = {}
 
@@ -30,7 +34,7 @@ class LambdaCase(unittest.TestCase):
             "OPENAI_API_KEY": KEY,
             "OPENAI_BASE_URL": self.upstream.url + "/v1",
             "TERTULIA_MODEL": "openai/default",
-            "TERTULIA_STORE": f"sqlite:{self.folder}/tertulia.db",
+            "TERTULIA_STORE": os.environ.get("TERTULIA_TEST_LAMBDA_STORE", f"sqlite:{self.folder}/tertulia.db"),
             "TERTULIA_LAMBDA_MARGIN_MS": str(MARGIN_MS),
             "AWS_LAMBDA_FUNCTION_NAME": "chat",
             "AWS_REGION": "us-east-1",
