@@ -299,6 +299,29 @@ class ShapesTest(CloudTest):
                 self.assertTrue(answer["errorMessage"])
         tell("direct         failures: " + ", ".join(dict.fromkeys(error for error, _ in rows)))
 
+    # What is watched
+
+    def metrics(self):
+        """{(metric, names of its dimensions)} of the EMF lines in the functions' logs."""
+        logs, found = self.cloud.client("logs"), set()
+        for group in logs.describe_log_groups()["logGroups"]:
+            for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"]:
+                for line in event["message"].splitlines():
+                    if '"CloudWatchMetrics"' in line:
+                        for directive in json.loads(line)["_aws"]["CloudWatchMetrics"]:
+                            self.assertEqual(directive["Namespace"], "Tertulia")
+                            found |= {(m["Name"], tuple(sorted(d))) for m in directive["Metrics"] for d in directive["Dimensions"]}
+        return found
+
+    def test_the_dashboard_shows_what_the_program_writes(self):
+        self.upstream.script("away", OVERLOADED)
+        self.invoke("chat", {"kind": "chat.turn", "session_id": self.session, "message": "Hi"})
+        self.invoke("chat", {"kind": "chat.turn", "session_id": self.session + "-2", "message": "Hi", "model": "anthropic/away"})
+        shown = {(m, ()) for m in ("Turns", "Errors", "TurnLatency", "TimeToFirstToken", "InputTokens", "OutputTokens", "CacheReadTokens", "CacheWriteTokens", "ReasoningTokens", "CostUSD")}
+        shown |= {("Errors", ("code",)), ("TurnLatency", ("model", "provider")), ("Turns", ("model", "provider"))}
+        written = self.wait_for("metrics in the log", lambda: (m := self.metrics()) >= shown and m, seconds=10)
+        tell(f"CloudWatch     metrics in the log, as the dashboard and the alarms read them: {', '.join(sorted({name for name, _ in written}))}")
+
 
 class SignaturesTest(CloudTest):
     """Signatures are verified and the roles' policies evaluated: what a function may not do fails here."""
