@@ -38,7 +38,9 @@ chat::Usage to_usage(const dom::object& usage) {
     if (const auto details = object_in(usage, "completion_tokens_details"))
         reasoning = count_in(*details, "reasoning_tokens").value_or(0);
     const std::int64_t prompt = count_in(usage, "prompt_tokens").value_or(0);
-    const std::int64_t completion = count_in(usage, "completion_tokens").value_or(0);
+    std::int64_t completion = count_in(usage, "completion_tokens").value_or(0);
+    // xAI counts the reasoning beside the completion: its total says so.
+    if (reasoning > 0 && count_in(usage, "total_tokens") == prompt + completion + reasoning) completion += reasoning;
     return {.input = std::max<std::int64_t>(prompt - read - write, 0),
             .cache_read = read,
             .cache_write = write,

@@ -121,6 +121,19 @@ TEST(OpenAiChatReader, reasoning_of_compatible_servers_is_thinking) {
     EXPECT_EQ(outcome.usage, (Usage{.input = 5, .cache_read = 4, .output = 2}));
 }
 
+// xAI's completion_tokens are without it; the total tells.
+TEST(OpenAiChatReader, reasoning_that_is_counted_beside_the_completion_is_not_taken_off_it) {
+    const auto usage_of = [](std::string_view total) {
+        return read(stream({hello, finished,
+                            R"({"choices":[],"usage":{"prompt_tokens":32,"completion_tokens":9,)" + std::string(total) +
+                                R"("completion_tokens_details":{"reasoning_tokens":94}}})"}))
+            .usage;
+    };
+    EXPECT_EQ(usage_of(R"("total_tokens":135,)"), (Usage{.input = 32, .output = 9, .reasoning = 94}));
+    EXPECT_EQ(usage_of(R"("total_tokens":41,)"), (Usage{.input = 32, .output = 0, .reasoning = 94}));
+    EXPECT_EQ(usage_of(""), (Usage{.input = 32, .output = 0, .reasoning = 94}));
+}
+
 TEST(OpenAiChatReader, knows_every_finish_reason) {
     const std::pair<const char*, StopReason> table[] = {
         {"stop", StopReason::end_turn},          {"length", StopReason::max_tokens},
