@@ -6,6 +6,7 @@
 
 #include "tertulia/api/content_json.h"
 #include "tertulia/api/error_reply.h"
+#include "tertulia/api/json_text.h"
 #include "tertulia/base/json.h"
 #include "tertulia/billing/money.h"
 
@@ -59,7 +60,7 @@ void append_cost(std::string& out, const sessions::TurnResult& result) {
 void append_metadata(std::string& out, const std::string& metadata) {
     out += ",\"metadata\":";
     if (base::parse_json(metadata))
-        out += metadata;
+        append_compact_json(out, metadata);
     else
         out += "null";
 }

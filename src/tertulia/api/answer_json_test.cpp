@@ -88,6 +88,8 @@ TEST(AnswerJson, a_user_message_has_its_metadata) {
     EXPECT_EQ(text(append_message, stored), plain + "}");
     stored.metadata = R"({"device":"phone"})";
     EXPECT_EQ(text(append_message, stored), plain + R"(,"metadata":{"device":"phone"}})");
+    stored.metadata = "{ \"device\":\n\t\"a \\\" b\" }";  // written by another program; an event's data is one line
+    EXPECT_EQ(text(append_message, stored), plain + R"(,"metadata":{"device":"a \" b"}})");
     stored.metadata = R"({"device":)";
     EXPECT_EQ(text(append_message, stored), plain + R"(,"metadata":null})") << "a store that was edited by hand";
 }

@@ -2,25 +2,11 @@
 
 #include <boost/json/value.hpp>
 
+#include "tertulia/api/json_text.h"
 #include "tertulia/base/json.h"
 
 namespace tertulia::api {
 namespace {
-
-// Valid JSON without the white space between its tokens: a line end would end the line of an event stream.
-void append_compact(std::string& out, std::string_view json) {
-    bool is_in_string = false, is_escaped = false;
-    for (const char c : json) {
-        if (!is_in_string && (c == ' ' || c == '\t' || c == '\r' || c == '\n')) continue;
-        out += c;
-        if (is_escaped)
-            is_escaped = false;
-        else if (c == '\\')
-            is_escaped = is_in_string;
-        else if (c == '"')
-            is_in_string = !is_in_string;
-    }
-}
 
 class BlockWriter {
   public:
@@ -41,7 +27,7 @@ class BlockWriter {
         const auto input = base::parse_json(block.arguments);
         if (!input || !input->is_object()) return member("input", block.arguments);
         out_ += R"(,"input":)";
-        append_compact(out_, block.arguments);
+        append_compact_json(out_, block.arguments);
     }
     void operator()(const chat::Native& block) {
         begin("opaque");

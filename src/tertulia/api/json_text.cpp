@@ -67,4 +67,18 @@ bool append_json_value(std::string& out, const json::value& value) {
     return false;
 }
 
+void append_compact_json(std::string& out, std::string_view json) {
+    bool is_in_string = false, is_escaped = false;
+    for (const char c : json) {
+        if (!is_in_string && (c == ' ' || c == '\t' || c == '\r' || c == '\n')) continue;
+        out += c;
+        if (is_escaped)
+            is_escaped = false;
+        else if (c == '\\')
+            is_escaped = is_in_string;
+        else if (c == '"')
+            is_in_string = !is_in_string;
+    }
+}
+
 }  // namespace tertulia::api
