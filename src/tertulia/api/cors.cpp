@@ -38,7 +38,7 @@ void Cors::add_headers(const http::Request& request, http::Headers& headers) con
     headers.add("access-control-allow-origin", any ? "*" : *origin);
     headers.add("access-control-expose-headers",
                 "x-request-id, retry-after, retry-after-ms, location, preference-applied, idempotency-replayed, "
-                "x-should-retry");
+                "x-should-retry, server-timing");
 }
 
 }  // namespace tertulia::api
