@@ -47,7 +47,29 @@ base::Result<ModelRoute> ModelDirectory::resolve(std::string_view name) const {
     return route;
 }
 
+base::Result<void> ModelDirectory::check(std::string_view name) const {
+    if (routes_.contains(name)) return {};
+    const base::Result<Found> found = find(name);
+    return found ? base::Result<void>() : std::unexpected(found.error());
+}
+
 base::Result<ModelRef> ModelDirectory::resolve_model(std::string_view name) const {
+    const base::Result<Found> found = find(name);
+    if (!found) return std::unexpected(found.error());
+    const Entry& entry = *found->entry;
+    std::string full;
+    full.reserve(found->provider.size() + 1 + found->model.size());
+    full.append(found->provider).append("/").append(found->model);
+    return ModelRef{.provider = entry.provider.get(),
+                    .provider_name = std::string(found->provider),
+                    .model = std::string(found->model),
+                    .name = std::move(full),
+                    .deadlines = entry.deadlines,
+                    .always_stream = entry.always_stream,
+                    .readiness = entry.readiness};
+}
+
+base::Result<ModelDirectory::Found> ModelDirectory::find(std::string_view name) const {
     const auto list = [&] {
         std::string names;
         for (const auto& [known, entry] : entries_) names += fmt::format("{}{}", names.empty() ? "" : ", ", known);
@@ -71,14 +93,7 @@ base::Result<ModelRef> ModelDirectory::resolve_model(std::string_view name) cons
     if (model.empty())
         return base::fail(base::Errc::invalid_request, fmt::format("The model \"{}\" names no model: write {}/MODEL.",
                                                                    name.substr(0, 200), provider));
-    const Entry& entry = found->second;
-    return ModelRef{.provider = entry.provider.get(),
-                    .provider_name = std::string(provider),
-                    .model = std::string(model),
-                    .name = fmt::format("{}/{}", provider, model),
-                    .deadlines = entry.deadlines,
-                    .always_stream = entry.always_stream,
-                    .readiness = entry.readiness};
+    return Found{.entry = &found->second, .provider = provider, .model = model};
 }
 
 }  // namespace tertulia::models

@@ -79,8 +79,15 @@ class ModelDirectory {
     /// an id without a slash goes to the only or the default provider. invalid_request, with the list of providers,
     /// where the prefix is unknown or the id empty.
     base::Result<ModelRoute> resolve(std::string_view name) const;
+    /// Would it?
+    base::Result<void> check(std::string_view name) const;
 
   private:
+    struct Found {
+        const Entry* entry = nullptr;
+        std::string_view provider, model;
+    };
+    base::Result<Found> find(std::string_view name) const;
     base::Result<ModelRef> resolve_model(std::string_view name) const;
 
     std::map<std::string, Entry, std::less<>> entries_;

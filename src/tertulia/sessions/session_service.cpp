@@ -34,7 +34,7 @@ base::Result<BegunTurn> SessionService::begin(TurnRequest request) {
 
 base::Result<BegunTurn> SessionService::start(TurnRequest request, std::optional<TakenUp> taken_up) {
     if (request.model) {
-        if (auto model = parts_.models.resolve(*request.model); !model) return std::unexpected(model.error());
+        if (auto known = parts_.models.check(*request.model); !known) return std::unexpected(known.error());
     }
     const std::string session_id = request.session_id.empty() ? base::make_uuid(parts_.random) : request.session_id;
     auto name = std::make_shared<const TurnName>(

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "tertulia/base/clock.h"
@@ -19,9 +20,11 @@ SqliteWrites::SqliteWrites(SqliteDatabase& database, PriceBill priced)
       priced_(std::move(priced)),
       turns_(database),
       ledger_(database),
+      // Another program may have added messages without the header's knowledge; the order must hold nonetheless.
       find_session_(database,
-                    "SELECT rowid, message_count, last_timestamp, model, running_turn, running_place, running_number "
-                    "FROM sessions WHERE owner = ?1 AND session_id = ?2"),
+                    "SELECT rowid, message_count, last_timestamp, model, running_turn, running_place, running_number, "
+                    "(SELECT timestamp FROM messages WHERE owner = ?1 AND session_id = ?2 ORDER BY timestamp DESC "
+                    "LIMIT 1) FROM sessions WHERE owner = ?1 AND session_id = ?2"),
       last_message_(
           database,
           "SELECT timestamp FROM messages WHERE owner = ?1 AND session_id = ?2 ORDER BY timestamp DESC LIMIT 1"),
@@ -59,25 +62,19 @@ SqliteWrites::SqliteWrites(SqliteDatabase& database, PriceBill priced)
       delete_session_(database, "DELETE FROM sessions WHERE owner = ?1 AND session_id = ?2") {}
 
 std::optional<SqliteWrites::State> SqliteWrites::find(const SessionKey& key) {
-    std::optional<State> state;
-    {
-        auto rows = find_session_.query(View(key.owner), View(key.session_id));
-        if (rows.next())
-            state = State{.row = rows.integer(0),
-                          .message_count = rows.integer(1),
-                          .last_timestamp = std::string(rows.text(2)),
-                          .model = std::string(rows.text(3)),
-                          .running_turn = std::string(rows.text(4)),
-                          .running_place = std::string(rows.text(5)),
-                          .running_number = static_cast<std::uint32_t>(rows.optional_integer(6).value_or(1))};
-    }
-    // Another program may have added messages without the header's knowledge; the order must hold nonetheless.
-    auto rows = last_message_.query(View(key.owner), View(key.session_id));
-    if (rows.next()) {
-        if (!state) state = State{};
-        if (rows.text(0) > state->last_timestamp) state->last_timestamp = rows.text(0);
-    }
-    return state;
+    auto rows = find_session_.query(View(key.owner), View(key.session_id));
+    if (rows.next())
+        return State{.row = rows.integer(0),
+                     .message_count = rows.integer(1),
+                     .last_timestamp = std::string(std::max(rows.text(2), rows.text(7))),
+                     .model = std::string(rows.text(3)),
+                     .running_turn = std::string(rows.text(4)),
+                     .running_place = std::string(rows.text(5)),
+                     .running_number = static_cast<std::uint32_t>(rows.optional_integer(6).value_or(1))};
+    // Messages without a header may be there as well.
+    auto messages = last_message_.query(View(key.owner), View(key.session_id));
+    if (!messages.next()) return std::nullopt;
+    return State{.last_timestamp = std::string(messages.text(0))};
 }
 
 std::optional<StoredMessage> SqliteWrites::message_at(const SessionKey& key, const std::string& place) {
