@@ -41,8 +41,7 @@ async::Task<void> EventStream::send(sessions::TurnReader& reader) {
             bytes = without_event;
         if (!co_await write(bytes)) co_return;
         if (batch.has_end()) {
-            if (reader.result()->state != sessions::TurnState::completed)
-                writer_.note_failure(turn_error(*reader.result()));
+            note_failure(reader);
             break;
         }
         deadline = next_heartbeat();
@@ -52,6 +51,11 @@ async::Task<void> EventStream::send(sessions::TurnReader& reader) {
         co_await writer_.finish_with(trailers(reader));
     else
         co_await writer_.finish();
+}
+
+void EventStream::note_failure(const sessions::TurnReader& reader) const {
+    const auto result = reader.result();
+    if (result->state != sessions::TurnState::completed) writer_.note_failure(turn_error(*result));
 }
 
 http::Headers EventStream::trailers(const sessions::TurnReader& reader) {

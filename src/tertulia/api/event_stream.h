@@ -26,6 +26,7 @@ std::optional<EventId> parse_event_id(std::string_view text);
 /// that leaves ends the stream, never the turn. No buffer is held while there is nothing to send. One per worker.
 class EventStream {
   public:
+    /// `request_id` is the request's, which outlives it.
     EventStream(http::ResponseWriter& writer, const base::Clock& clock, base::Milliseconds heartbeat,
                 std::string_view request_id)
         : writer_(writer), clock_(clock), heartbeat_(heartbeat), request_id_(request_id) {}
@@ -44,12 +45,13 @@ class EventStream {
     [[gnu::noinline]] void render(std::string& bytes, const sessions::EventBatch& batch,
                                   const sessions::TurnReader& reader) const;
     async::Task<bool> write(std::string_view bytes);
+    [[gnu::noinline]] void note_failure(const sessions::TurnReader& reader) const;
     [[gnu::noinline]] static http::Headers trailers(const sessions::TurnReader& reader);
 
     http::ResponseWriter& writer_;
     const base::Clock& clock_;
     base::Milliseconds heartbeat_;
-    std::string request_id_;
+    std::string_view request_id_;
     http::Headers headers_;
 };
 

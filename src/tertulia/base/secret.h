@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,13 +15,17 @@ namespace tertulia::base {
 class Secret {
   public:
     Secret() = default;
-    explicit Secret(std::string text) : text_(std::move(text)) {}
+    explicit Secret(std::string text)
+        : text_(text.empty() ? nullptr : std::make_shared<const std::string>(std::move(text))) {}
 
-    const std::string& reveal() const { return text_; }
-    bool empty() const { return text_.empty(); }
+    const std::string& reveal() const {
+        static const std::string nothing;
+        return text_ ? *text_ : nothing;
+    }
+    bool empty() const { return !text_; }
 
   private:
-    std::string text_;
+    std::shared_ptr<const std::string> text_;  // every answer that is read holds some
 };
 
 /// `text` with every occurrence of `secret` made `***`: for error texts that come from outside and may repeat a key.

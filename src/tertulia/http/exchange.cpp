@@ -6,7 +6,6 @@
 #include <stdexcept>
 
 #include "tertulia/http/ascii.h"
-#include "tertulia/http/head.h"
 
 namespace tertulia::http {
 namespace {
@@ -139,6 +138,7 @@ async::Task<bool> Exchange::respond(Response response) {
 async::Task<bool> Exchange::start_stream(Response response) {
     if (state_ != State::fresh) co_return false;
     const std::string head_text = head(response, false);
+    if (request_) request_->headers = {};
     state_ = State::broken;
     const std::string_view body = to_head_ ? std::string_view() : response.body;
     body_bytes_ = body.size();
@@ -175,10 +175,6 @@ async::Task<bool> Exchange::finish() {
     if (to_head_ || http_1_0_) co_return settle(true, State::done);
     const std::array<std::string_view, 1> parts{"0\r\n\r\n"};
     co_return settle(co_await connection_.send(parts), State::done);
-}
-
-bool Exchange::takes_trailers() const {
-    return request_ && !http_1_0_ && !to_head_ && list_has(request_->headers, "te", "trailers");
 }
 
 async::Task<bool> Exchange::finish_with(Headers trailers) {

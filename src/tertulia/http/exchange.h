@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "tertulia/http/connection.h"
+#include "tertulia/http/head.h"
 #include "tertulia/http/response_writer.h"
 
 namespace tertulia::http {
@@ -12,19 +13,21 @@ namespace tertulia::http {
 /// Belongs to the connection's task. One per worker.
 class Exchange final : public ResponseWriter {
   public:
-    /// `request`: null where not even the head could be read. Both outlive this.
-    Exchange(Connection& connection, const Request* request, bool keep_alive, bool http_1_0)
+    /// `request`: null where not even the head could be read; a stream, which may last for minutes, forgets its
+    /// headers. Both outlive this.
+    Exchange(Connection& connection, Request* request, bool keep_alive, bool http_1_0)
         : connection_(connection),
           request_(request),
           keep_alive_(keep_alive),
           http_1_0_(http_1_0),
+          takes_trailers_(request && !http_1_0 && list_has(request->headers, "te", "trailers")),
           to_head_(request && request->method == "HEAD") {}
 
     async::Task<bool> respond(Response response) override;
     async::Task<bool> start_stream(Response response) override;
     async::Task<bool> write(std::string_view bytes) override;
     async::Task<bool> finish() override;
-    bool takes_trailers() const override;
+    bool takes_trailers() const override { return takes_trailers_ && !to_head_; }
     async::Task<bool> finish_with(Headers trailers) override;
     async::Task<Connection*> take_over(Response head) override;
     bool started() const override { return state_ != State::fresh; }
@@ -43,9 +46,10 @@ class Exchange final : public ResponseWriter {
     bool settle(bool sent, State next);
 
     Connection& connection_;
-    const Request* request_;
+    Request* request_;
     bool keep_alive_;
     bool http_1_0_;
+    bool takes_trailers_;
     bool to_head_;
     State state_ = State::fresh;
     int status_ = 0;

@@ -102,7 +102,7 @@ async::Task<void> ModelCall::attempt() {
         co_await open();
     if (ours_ || !lane_->is_called) co_return;
     Lane& lane = *lane_;
-    if (lane.bug) std::rethrow_exception(lane.bug);
+    if (lane.race && lane.race->bug) std::rethrow_exception(lane.race->bug);
     if (!lane.failure && !co_await asker_.may_show()) lane.failure = std::make_unique<Failure>(stopped());
     if (!lane.failure) content_came();
     while (!lane.failure) {
@@ -182,24 +182,22 @@ std::optional<Milliseconds> ModelCall::hedge_delay() const {
 
 async::Task<void> ModelCall::begin_in_race(std::shared_ptr<Lane> lane, ModelRequest request, Deadline deadline) {
     try {
-        co_await begin(*lane, request, lane->stop.get_token(), deadline);
+        co_await begin(*lane, request, lane->race->stop.get_token(), deadline);
     } catch (...) {  // whoever waits for it must know
-        lane->bug = std::current_exception();
+        lane->race->bug = std::current_exception();
         lane->failure =
             std::make_unique<Failure>(Failure{FailureKind::failed, {.code = base::Errc::internal, .message = "bug"}});
         lane->is_done = true;
     }
     // The loser's connection is closed by its own task.
-    if (lane->stop.stop_requested()) lane->stream.reset();
-    lane->waiter->wake();
+    if (lane->race->stop.stop_requested()) lane->stream.reset();
+    lane->race->waiter->wake();
 }
 
 // It ends with the turn, or when it has lost.
 void ModelCall::join_race(const std::shared_ptr<Lane>& lane, std::shared_ptr<async::Waiter> waiter,
                           ModelRequest request) {
-    lane->waiter = std::move(waiter);
-    lane->stop = std::stop_source();
-    lane->stops_with_all.emplace(stop_, StopLane{lane->stop});
+    lane->race = std::make_unique<Race>(stop_, std::move(waiter));
     parts_.tasks.spawn(begin_in_race(lane, std::move(request), first_token_deadline(*lane)));
 }
 
@@ -213,18 +211,18 @@ async::Task<void> ModelCall::race() {
     join_race(first, async::Waiter::make(parts_.executor), std::move(*request));
     const Deadline start(first->began + delay);
     for (bool waits = true; waits && !first->is_done;) {
-        co_await first->waiter->wait(start);
+        co_await first->race->waiter->wait(start);
         waits = !start.passed(std::chrono::steady_clock::now());
     }
     std::shared_ptr<Lane> second;
     if (first->is_done || !co_await start_second(second)) {
-        while (!first->is_done) co_await first->waiter->wait(Deadline::never());
+        while (!first->is_done) co_await first->race->waiter->wait(Deadline::never());
         co_return;
     }
     // The first one with content wins; one that fails leaves the answer to the other.
     const auto has_won = [](const Lane& lane) { return lane.is_done && !lane.failure; };
     while (!has_won(*first) && !has_won(*second) && !(first->is_done && second->is_done))
-        co_await first->waiter->wait(Deadline::never());
+        co_await first->race->waiter->wait(Deadline::never());
     if (has_won(*first))
         settle_race(first, second);
     else
@@ -245,7 +243,7 @@ async::Task<bool> ModelCall::start_second(std::shared_ptr<Lane>& lane) {
     if (lane_->is_done) co_return false;  // it was not needed
     add_record(*lane, step.target);
     parts_.metrics.decision("hedge", "started");
-    join_race(lane, lane_->waiter, std::move(*request));
+    join_race(lane, lane_->race->waiter, std::move(*request));
     co_return true;
 }
 
@@ -255,7 +253,7 @@ void ModelCall::settle_race(const std::shared_ptr<Lane>& winner, const std::shar
         end_record(*loser);
         policy_.now_at(std::max(place, attempts_[loser->record].target));
     } else {
-        loser->stop.request_stop();                 // its own task closes the connection,
+        loser->race->stop.request_stop();           // its own task closes the connection,
         if (loser->is_done) loser->stream.reset();  // or has ended already
         AttemptRecord& record = attempts_[loser->record];
         record.lost_race = true;

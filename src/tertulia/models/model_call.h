@@ -105,15 +105,22 @@ class ModelCall {
         std::stop_source lane;
         void operator()() { lane.request_stop(); }
     };
+    // Of a lane whose call is a task of its own.
+    struct Race {
+        Race(const std::stop_token& all, std::shared_ptr<async::Waiter> awaited)
+            : waiter(std::move(awaited)), stops_with_all(all, StopLane{stop}) {}
+
+        std::stop_source stop;
+        std::shared_ptr<async::Waiter> waiter;
+        std::stop_callback<StopLane> stops_with_all;  // also after it
+        std::exception_ptr bug;
+    };
     // A call up to its first content. A race's is shared with the task that makes it.
     struct Lane {
         const ModelRef* target = nullptr;
         std::size_t record = 0;
         base::SteadyTime began;
-        std::stop_source stop{std::nostopstate};                     // of a race
-        std::optional<std::stop_callback<StopLane>> stops_with_all;  // of a race, also after it
-        std::shared_ptr<async::Waiter> waiter;                       // of a race
-        std::exception_ptr bug;                                      // in a race
+        std::unique_ptr<Race> race;
         std::unique_ptr<AnswerStream> stream;
         chat::AnswerEvents steps;
         std::optional<chat::Usage> usage;

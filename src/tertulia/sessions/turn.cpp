@@ -116,27 +116,37 @@ async::Task<Turn::Problem> Turn::wait_for_place() {
 
 async::Task<void> Turn::answer() {
     // The store's latency hides behind the model's; nothing is published before the message is durable.
-    async::Task<void> append = append_message(question_.take_start(log_->next_number()));
-    append_begun_ = true;
-    parts_.tasks.spawn(std::move(append));
+    begin_append();
     co_await call_->run(deadline_);
     if (!co_await message_is_durable())
-        end_with(TurnState::failed, appended_->error());
+        end_with(TurnState::failed, *append_error_);
     else
         co_await store_answer();
 }
 
+void Turn::begin_append() {
+    async::Task<void> append = append_message(question_.take_start(log_->next_number()));
+    append_begun_ = true;
+    parts_.tasks.spawn(std::move(append));
+}
+
 async::Task<void> Turn::append_message(TurnStart start) {
     const base::SteadyTime begin = now();
+    base::Result<std::int64_t> appended;
     try {
-        appended_ = co_await parts_.store.begin_turn(std::move(start));
+        appended = co_await parts_.store.begin_turn(std::move(start));
     } catch (const std::exception& exception) {
         // The turn waits for this outcome, whatever it is.
         parts_.log.error("bug in the store", {{"turn", claim_->turn_id}, {"what", exception.what()}});
-        appended_ = base::fail(base::Errc::internal, "The server made a mistake; it is in its log.");
+        appended = base::fail(base::Errc::internal, "The server made a mistake; it is in its log.");
     }
-    parts_.metrics.store("begin_turn", seconds(now() - begin), !appended_->has_value());
-    if (*appended_) publish_start();
+    parts_.metrics.store("begin_turn", seconds(now() - begin), !appended.has_value());
+    if (appended) {
+        messages_ = *appended;
+        publish_start();
+    } else {
+        append_error_ = std::make_unique<base::Error>(std::move(appended.error()));
+    }
     append_done_->wake();
 }
 
@@ -150,8 +160,9 @@ void Turn::publish_start() {
 }
 
 async::Task<bool> Turn::message_is_durable() {
-    while (!appended_) co_await append_done_->wait(base::Deadline::never());
-    co_return appended_->has_value();
+    while (!messages_ && !append_error_) co_await append_done_->wait(base::Deadline::never());
+    append_done_.reset();  // nobody waits for it again
+    co_return !append_error_;
 }
 
 // -- what ModelCall asks of the turn ---------------------------------------------------------------------------------
@@ -173,7 +184,7 @@ async::Task<base::Result<void>> Turn::reserve(const models::ModelRef& target) {
     auto reserved = co_await parts_.spending.reserve(claim_->key, question_.spent_nano(), target.name,
                                                      question_.prompt_tokens(), question_.max_tokens());
     if (!reserved) co_return std::unexpected(std::move(reserved.error()));
-    held_.push_back({std::move(*reserved)});
+    if (!reserved->is_empty()) held_.push_back({std::move(*reserved)});
     co_return base::Result<void>();
 }
 
@@ -321,7 +332,7 @@ async::Task<void> Turn::store_answer() {
     ended.messages_left_out = question_.context().messages_left_out;
     ended.estimated_tokens = question_.context().estimated_tokens;
     ended.ignored = question_.ignored();
-    ended.conversation_length = **appended_ + (question_.taken_up() ? 0 : 1);
+    ended.conversation_length = *messages_ + (question_.taken_up() ? 0 : 1);
     if (outcome)
         ended.stop_reason = chat::effective_stop_reason(*outcome, answer);
     else
@@ -437,10 +448,10 @@ void Turn::end(TurnResult ended, bool with_usage) {
                                .code = code,
                                .session_id = ended.session_id,
                                .turn_id = ended.turn_id,
-                               .request_id = question_.request().request_id});
+                               .request_id = question_.request_id()});
     if (parts_.log.enabled(failed ? telemetry::Level::warn : telemetry::Level::info))
         parts_.log.write(failed ? telemetry::Level::warn : telemetry::Level::info, "turn ended",
-                         {{"request_id", question_.request().request_id},
+                         {{"request_id", question_.request_id()},
                           {"session", ended.session_id},
                           {"turn", ended.turn_id},
                           {"model", ended.model},
@@ -451,8 +462,7 @@ void Turn::end(TurnResult ended, bool with_usage) {
                           {"seconds", time}});
     log_->finish(std::move(ended), with_usage);
     parts_.logs.ended(log_);
-    if (!question_.request().once.key.empty())
-        parts_.keys.release(question_.request().owner, question_.request().once.key, claim_->turn_id);
+    if (!question_.once_key().empty()) parts_.keys.release(claim_->key.owner, question_.once_key(), claim_->turn_id);
 }
 
 }  // namespace tertulia::sessions

@@ -47,6 +47,7 @@ class Turn : private models::Asker {
     async::Task<Problem> wait_for_place();
 
     async::Task<void> answer();
+    [[gnu::noinline]] void begin_append();
     async::Task<void> append_message(TurnStart start);
     void publish_start();
     async::Task<bool> message_is_durable();
@@ -101,13 +102,14 @@ class Turn : private models::Asker {
         billing::Reservation reservation;
         bool is_settled = false;
     };
-    std::vector<Held> held_;            // of the call's attempts, in their order
+    std::vector<Held> held_;            // of the call's attempts, in their order; none where no budget applies
     std::vector<billing::Bill> bills_;  // of those that are settled, in the order of their ends
     std::size_t noted_bills_ = 0;       // in the log
     bool append_begun_ = false;
-    std::optional<double> first_token_;                   // seconds from the beginning
-    bool is_counted_ = false;                             // as running, in the metrics
-    std::optional<base::Result<std::int64_t>> appended_;  // the session's number of messages with it
+    std::optional<double> first_token_;     // seconds from the beginning
+    bool is_counted_ = false;               // as running, in the metrics
+    std::optional<std::int64_t> messages_;  // the session's, with the appended one
+    std::unique_ptr<base::Error> append_error_;
     std::shared_ptr<async::Waiter> append_done_;
 };
 

@@ -57,11 +57,8 @@ std::vector<std::string> replay(const StoredMessage& answer, std::uint32_t after
 using Lines = std::vector<std::string>;
 
 chat::Usage estimated(std::int64_t input, std::int64_t output, std::int64_t reasoning = 0) {
-    return {.input = input,
-            .output = output,
-            .reasoning = reasoning,
-            .input_estimated = true,
-            .output_estimated = true};
+    return {
+        .input = input, .output = output, .reasoning = reasoning, .input_estimated = true, .output_estimated = true};
 }
 
 TEST(TurnCheckpoint, WhatItUsedIsEstimatedOnceItsModelHasSpoken) {

@@ -26,7 +26,24 @@ constexpr std::string_view continue_instruction =
 
 TurnQuestion::TurnQuestion(const SessionService::Parts& parts, const SessionSettings& settings, const TurnClaim& claim,
                            TurnRequest request, std::optional<TakenUp> taken_up)
-    : parts_(parts), settings_(settings), claim_(claim), request_(std::move(request)), taken_up_(std::move(taken_up)) {}
+    : parts_(parts),
+      settings_(settings),
+      claim_(claim),
+      request_id_(std::move(request.request_id)),
+      once_key_(std::move(request.once.key)),
+      manner_{.tools = std::move(request.tools),
+              .tool_choice = std::move(request.tool_choice),
+              .max_tokens = request.max_tokens,
+              .temperature = request.temperature,
+              .stop = std::move(request.stop),
+              .stream = request.stream},
+      taken_up_(taken_up ? std::make_unique<TakenUp>(std::move(*taken_up)) : nullptr) {
+    asking_->request = std::move(request);
+}
+
+std::optional<std::vector<StoredMessage>> TurnQuestion::take_missed() {
+    return asking_ ? std::move(asking_->missed) : std::nullopt;
+}
 
 std::string TurnQuestion::continues() const {
     return taken_up_ && taken_up_->how == TakenUp::How::continuing ? taken_up_->turn_id : std::string();
@@ -42,13 +59,13 @@ async::Task<TurnQuestion::Problem> TurnQuestion::prepare(base::Deadline deadline
     if (auto problem = co_await read_session()) co_return problem;
     if (auto problem = co_await check_parent()) co_return problem;
     if (auto problem = take_up_answer()) co_return problem;
-    asking_->question = {.role = chat::Role::user, .content = request_.content};
+    asking_->question = {.role = chat::Role::user, .content = asking_->request.content};
     if (auto problem = choose_route()) co_return problem;
     co_return co_await wait_for_model(deadline);
 }
 
 async::Task<TurnQuestion::Problem> TurnQuestion::read_session() {
-    if (request_.session_id.empty())
+    if (asking_->request.session_id.empty())
         co_return std::nullopt;  // an id of our own making: nobody can have stored anything under it
     co_return co_await load(taken_up_ ? 2 : 1);
 }
@@ -73,11 +90,13 @@ async::Task<TurnQuestion::Problem> TurnQuestion::load(std::size_t least) {
 }
 
 async::Task<TurnQuestion::Problem> TurnQuestion::check_parent() {
-    if (request_.parent.empty() || request_.parent == asking_->header.last_timestamp) co_return std::nullopt;
+    if (asking_->request.parent.empty() || asking_->request.parent == asking_->header.last_timestamp)
+        co_return std::nullopt;
     auto page = co_await parts_.store.messages(
-        claim_.key, {.limit = most_missed, .after = request_.parent, .before = {}, .max_bytes = most_missed_bytes});
+        claim_.key,
+        {.limit = most_missed, .after = asking_->request.parent, .before = {}, .max_bytes = most_missed_bytes});
     if (!page) co_return page.error();
-    missed_ = *page ? std::move((*page)->messages) : std::vector<StoredMessage>();
+    asking_->missed = *page ? std::move((*page)->messages) : std::vector<StoredMessage>();
     co_return base::Error{.code = base::Errc::conflict,
                           .message = "The session has moved on since 'parent'; read what was missed, and send again."};
 }
@@ -96,31 +115,31 @@ TurnQuestion::Problem TurnQuestion::take_up_answer() {
         return std::nullopt;
     }
     before_ = std::make_unique<StoredMessage>(std::move(asking_->history[0]));
-    request_.content = blocks_of(asking_->history[1]);
+    asking_->request.content = blocks_of(asking_->history[1]);
     asking_->history.erase(asking_->history.begin(), asking_->history.begin() + 2);
     asking_->header.message_count -= 2;
     return std::nullopt;
 }
 
 TurnQuestion::Problem TurnQuestion::choose_route() {
-    if (request_.model) asking_->header.model = *request_.model;
-    if (request_.system) asking_->header.system = *request_.system;
+    if (asking_->request.model) asking_->header.model = *asking_->request.model;
+    if (asking_->request.system) asking_->header.system = *asking_->request.system;
     auto route = parts_.models.resolve(asking_->header.model.empty() ? settings_.default_model : asking_->header.model);
     if (!route) return route.error();
-    route_ = std::move(*route);
+    asking_->route = std::move(*route);
     // A session stays with its provider: the prompt's caches live there.
     const std::vector<StoredMessage>& history = asking_->history;
     const StoredMessage* last = before_ ? before_.get() : history.empty() ? nullptr : &history.front();
     const bool has_answered = last && (last->state == TurnState::completed || !last->content.empty());
-    const auto used =
-        has_answered ? std::ranges::find(route_.targets, last->model, &models::ModelRef::name) : route_.targets.end();
-    if (used != route_.targets.end() && parts_.resilience.breakers.is_closed(used->provider_name))
-        std::rotate(route_.targets.begin(), used, used + 1);
+    const auto used = has_answered ? std::ranges::find(asking_->route.targets, last->model, &models::ModelRef::name)
+                                   : asking_->route.targets.end();
+    if (used != asking_->route.targets.end() && parts_.resilience.breakers.is_closed(used->provider_name))
+        std::rotate(asking_->route.targets.begin(), used, used + 1);
     return std::nullopt;
 }
 
 async::Task<TurnQuestion::Problem> TurnQuestion::wait_for_model(base::Deadline deadline) {
-    models::Readiness* const readiness = route_.targets.front().readiness;
+    models::Readiness* const readiness = asking_->route.targets.front().readiness;
     while (readiness && readiness->notify(claim_.waiter)) {
         if (claim_.stop.stop_requested()) co_return claim_.why_stopped();
         if (deadline.passed(parts_.clock.steady()))
@@ -135,12 +154,12 @@ async::Task<TurnQuestion::Problem> TurnQuestion::wait_for_model(base::Deadline d
 async::Task<TurnQuestion::Problem> TurnQuestion::choose_context(const models::ModelRef& target,
                                                                 std::string_view so_far) {
     const models::Limits limits = parts_.limits.limits(target.name, target.model);
-    max_tokens_ = request_.max_tokens.value_or(settings_.max_tokens);
+    max_tokens_ = manner_.max_tokens.value_or(settings_.max_tokens);
     // A wish for a long answer must not crowd out the conversation in a small window.
     const std::int64_t room = std::min(max_tokens_, limits.context_window / 2);
     asking_->budget = {
         .tokens = limits.context_window - room,
-        .tools_tokens = tokens_of(request_.tools),
+        .tools_tokens = tokens_of(manner_.tools),
         .known = limits.known,
         .correct = [&all = parts_.limits, name = target.name](std::int64_t plain) { return all.estimate(name, plain); },
         .previous_from =
@@ -193,7 +212,6 @@ void TurnQuestion::forget() {
     std::vector<chat::Message>().swap(context_.messages);
     context_for_ = nullptr;
     asking_.reset();
-    request_.content_memory.reset();
 }
 
 // Nobody else writes to the session meanwhile: what is stored is what was there, and this turn's own message.
@@ -225,13 +243,13 @@ async::Task<base::Result<models::ModelRequest>> TurnQuestion::request(const mode
                                  .system = system(),
                                  .messages = context_.messages,
                                  .stable_messages = context_.messages.size() - 1,
-                                 .tools = request_.tools,
-                                 .tool_choice = request_.tool_choice,
+                                 .tools = manner_.tools,
+                                 .tool_choice = manner_.tool_choice,
                                  .conversation = claim_.key.owner + "|" + claim_.key.session_id,
                                  .max_tokens = max_tokens_,
-                                 .temperature = request_.temperature,
-                                 .stop = request_.stop,
-                                 .stream = request_.stream || target.always_stream};
+                                 .temperature = manner_.temperature,
+                                 .stop = manner_.stop,
+                                 .stream = manner_.stream || target.always_stream};
     trimmed_.clear();
     if (step.form != models::Form::whole) add_partial_answer(request, step.form, so_far);
     ignored_ = target.provider->ignored_parameters(request);
@@ -257,13 +275,14 @@ TurnStart TurnQuestion::take_start(std::uint32_t first_number) {
     message_place_ = base::next_timestamp(asking_->header.last_timestamp, now_us);
     StoredMessage message;
     message.role = chat::Role::user;
-    message.content = chat::text_of(request_.content);
-    std::vector<chat::ContentBlock> content = std::exchange(request_.content, std::vector<chat::ContentBlock>());
+    message.content = chat::text_of(asking_->request.content);
+    std::vector<chat::ContentBlock> content =
+        std::exchange(asking_->request.content, std::vector<chat::ContentBlock>());
     if (!chat::is_plain_text(content)) message.blocks = std::move(content);
     message.timestamp = message_place_;
     message.created_at = base::format_timestamp(now_us);
     message.turn_id = claim_.turn_id;
-    message.metadata = std::move(request_.metadata);
+    message.metadata = std::move(asking_->request.metadata);
     TurnStart start{.key = claim_.key,
                     .message = std::move(message),
                     .rewrites = taken_up_ ? taken_up_->place : std::string(),
@@ -273,14 +292,15 @@ TurnStart TurnQuestion::take_start(std::uint32_t first_number) {
                     .system = asking_->header.system,
                     .context_from = asking_->header.context_from,
                     .context_window = asking_->header.context_window};
-    if (!request_.once.key.empty())
+    if (!once_key_.empty())
         start.idempotency = IdempotencyRecord{
-            .key = request_.once.key,
-            .fingerprint = request_.once.fingerprint,
+            .key = once_key_,
+            .fingerprint = asking_->request.once.fingerprint,
             .session_id = claim_.key.session_id,
             .turn_id = claim_.turn_id,
             .expires_us =
-                now_us + std::chrono::duration_cast<std::chrono::microseconds>(request_.once.remembered_for).count()};
+                now_us +
+                std::chrono::duration_cast<std::chrono::microseconds>(asking_->request.once.remembered_for).count()};
     return start;
 }
 

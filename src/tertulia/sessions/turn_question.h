@@ -30,7 +30,7 @@ class TurnQuestion {
     /// for one that still loads). A problem ends the turn before its start.
     async::Task<Problem> prepare(base::Deadline deadline);
     /// The models, the one that answered the session last first, while it is healthy.
-    models::ModelRoute take_route() { return std::move(route_); }
+    models::ModelRoute take_route() { return std::move(asking_->route); }
     /// Chooses the history that `target` is shown, leaving room for `so_far`: what there is of the answer, which it is
     /// to go on from. `target` must stay where it is.
     async::Task<Problem> choose_context(const models::ModelRef& target, std::string_view so_far);
@@ -47,7 +47,9 @@ class TurnQuestion {
     /// It is being answered: what is of use for asking alone goes (an answer may take minutes).
     void forget();
 
-    const TurnRequest& request() const { return request_; }
+    /// TurnRequest's: for the log, and OnceKey's.
+    const std::string& request_id() const { return request_id_; }
+    const std::string& once_key() const { return once_key_; }
     /// Its counts; its messages are gone after `forget`.
     const Context& context() const { return context_; }
     /// Of the latest request, the answer so far included; our estimate.
@@ -57,25 +59,37 @@ class TurnQuestion {
     std::int64_t spent_nano() const { return asking_->header.spent_nano; }
     const std::vector<std::string>& ignored() const { return ignored_; }
     /// The answer that is rewritten; null: the turn has a message of its own.
-    const TakenUp* taken_up() const { return taken_up_ ? &*taken_up_ : nullptr; }
+    const TakenUp* taken_up() const { return taken_up_.get(); }
     /// The answer whose text is continued; null: none.
     const StoredMessage* before() const { return before_ && !before_->content.empty() ? before_.get() : nullptr; }
     /// The turn that is continued; empty: none.
     std::string continues() const;
     /// Of an answer that takes none up: the first place after the message, now.
     std::string answer_place(std::int64_t now_us) const;
-    /// The messages after `parent`, where there are any.
-    std::optional<std::vector<StoredMessage>> take_missed() { return std::move(missed_); }
+    /// The messages after `parent`, where there are any; until `forget`.
+    std::optional<std::vector<StoredMessage>> take_missed();
 
   private:
     // Of use until the model answers.
     struct Asking {
+        TurnRequest request;  // without its manner; default-made where the session was read again
         SessionHeader header;
+        std::optional<std::vector<StoredMessage>> missed;
+        models::ModelRoute route;
         std::vector<StoredMessage> history;  // newest first, as far as it was read
         std::string history_end;             // the place of the oldest message read
         bool more_history = false;
         ContextBudget budget;
         chat::Message question;  // as it was sent: history may be chosen again
+    };
+    // What else the request asks for: another target may be asked the same in mid-answer.
+    struct Manner {
+        std::vector<chat::Tool> tools;
+        std::optional<chat::ToolChoice> tool_choice;
+        std::optional<std::int64_t> max_tokens;
+        std::optional<double> temperature;
+        std::vector<std::string> stop;
+        bool stream = false;
     };
 
     async::Task<Problem> read_session();
@@ -92,12 +106,11 @@ class TurnQuestion {
     const SessionService::Parts& parts_;
     const SessionSettings& settings_;
     const TurnClaim& claim_;
-    TurnRequest request_;
-    std::optional<TakenUp> taken_up_;
+    std::string request_id_, once_key_;
+    Manner manner_;
+    std::unique_ptr<TakenUp> taken_up_;
     std::unique_ptr<Asking> asking_ = std::make_unique<Asking>();
     std::unique_ptr<StoredMessage> before_;
-    std::optional<std::vector<StoredMessage>> missed_;
-    models::ModelRoute route_;
     const models::ModelRef* context_for_ = nullptr;
     bool has_less_context_ = false;
     std::int64_t max_tokens_ = 0;
