@@ -1,6 +1,9 @@
 // What a provider's reader makes of a body, fed in pieces. Header only; for tests that link tertulia_providers.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -92,6 +95,27 @@ inline std::vector<std::size_t> every_byte(std::string_view body) {
     std::vector<std::size_t> cuts;
     for (std::size_t at = 1; at < body.size(); ++at) cuts.push_back(at);
     return cuts;
+}
+
+/// Read whole, in two pieces at every cut, and in single bytes: the same outcome every time.
+inline ReaderOutcome read_however_cut(std::string_view kind, std::string_view content_type, std::string_view body) {
+    const ReaderOutcome whole = read_answer(kind, content_type, body);
+    for (std::size_t cut = 1; cut < body.size(); ++cut) {
+        const ReaderOutcome two = read_answer(kind, content_type, body, {cut});
+        if (two != whole) {
+            EXPECT_EQ(two, whole) << "cut at " << cut;
+            break;
+        }
+    }
+    EXPECT_EQ(read_answer(kind, content_type, body, every_byte(body)), whole);
+    return whole;
+}
+
+/// These events as a stream; `before`: the lines before each one's data.
+inline std::string sse_stream(std::initializer_list<std::string_view> events, std::string_view before = {}) {
+    std::string body;
+    for (const std::string_view event : events) body.append(before).append("data: ").append(event).append("\n\n");
+    return body;
 }
 
 }  // namespace tertulia::support

@@ -36,18 +36,8 @@ std::string chunk(std::string_view event) {
     return aws_event("chunk", R"({"bytes":")" + base::encode_base64(event) + R"(","p":"abcdef"})");
 }
 
-// Reads it whole, in two pieces at every cut and in single bytes: the same outcome every time.
 ReaderOutcome read(std::string_view body, std::string_view content_type = aws::event_stream_type) {
-    ReaderOutcome whole = support::read_answer(bedrock_invoke_kind, content_type, body);
-    for (std::size_t cut = 1; cut < body.size(); ++cut) {
-        const ReaderOutcome two = support::read_answer(bedrock_invoke_kind, content_type, body, {cut});
-        if (two != whole) {
-            EXPECT_EQ(two, whole) << "cut at " << cut;
-            break;
-        }
-    }
-    EXPECT_EQ(support::read_answer(bedrock_invoke_kind, content_type, body, support::every_byte(body)), whole);
-    return whole;
+    return support::read_however_cut(bedrock_invoke_kind, content_type, body);
 }
 
 const std::string start =

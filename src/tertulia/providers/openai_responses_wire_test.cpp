@@ -21,27 +21,11 @@ using support::ReaderOutcome;
 using Blocks = std::vector<ContentBlock>;
 
 std::string stream(std::initializer_list<std::string_view> events) {
-    std::string body;
-    for (const std::string_view event : events) {
-        body += "event: any\ndata: ";
-        body += event;
-        body += "\n\n";
-    }
-    return body;
+    return support::sse_stream(events, "event: any\n");
 }
 
-// Reads it whole, in two pieces at every cut and in single bytes: the same outcome every time.
 ReaderOutcome read(std::string_view body, std::string_view content_type = "text/event-stream") {
-    const ReaderOutcome whole = support::read_answer(openai_responses_kind, content_type, body);
-    for (std::size_t cut = 1; cut < body.size(); ++cut) {
-        const ReaderOutcome two = support::read_answer(openai_responses_kind, content_type, body, {cut});
-        if (two != whole) {
-            EXPECT_EQ(two, whole) << "cut at " << cut;
-            break;
-        }
-    }
-    EXPECT_EQ(support::read_answer(openai_responses_kind, content_type, body, support::every_byte(body)), whole);
-    return whole;
+    return support::read_however_cut(openai_responses_kind, content_type, body);
 }
 
 const std::string maker(openai_responses_kind);
