@@ -68,7 +68,8 @@ ClientCore::ClientCore(async::Executor executor, ClientOptions options)
 
 Task<base::Result<ClientCore::Lease>> ClientCore::acquire(const Url& url, base::Milliseconds connect_limit, bool fresh,
                                                           Flight& flight, base::Deadline deadline) {
-    const std::string host = fmt::format("{}://{}:{}", url.scheme(), url.host, url.port);
+    std::string host(url.scheme());
+    host.append("://").append(url.host).append(":").append(std::to_string(url.port));
     for (;;) {
         if (!fresh) {
             if (auto idle = pool_.take_idle(host, now())) {

@@ -38,8 +38,12 @@ base::Result<std::string> render_head(const ClientRequest& request) {
     std::size_t fields = 0;
     for (const auto& [name, value] : request.headers.fields()) fields += name.size() + value.size() + 4;
     text.reserve(96 + request.url.target.size() + authority.size() + fields + request.body.size());
-    fmt::format_to(std::back_inserter(text), "{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.url.target,
-                   authority);
+    text.append(request.method)
+        .append(" ")
+        .append(request.url.target)
+        .append(" HTTP/1.1\r\nHost: ")
+        .append(authority)
+        .append("\r\n");
     if (auto done = append_fields(text, request.headers); !done) return std::unexpected(done.error());
     return text;
 }
@@ -50,7 +54,7 @@ base::Result<std::string> render(const ClientRequest& request) {
     auto text = render_head(request);
     if (!text) return text;
     if (!request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH")
-        fmt::format_to(std::back_inserter(*text), "Content-Length: {}\r\n", request.body.size());
+        text->append("Content-Length: ").append(std::to_string(request.body.size())).append("\r\n");
     *text += "\r\n";
     *text += request.body;
     return text;

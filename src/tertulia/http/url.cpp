@@ -12,8 +12,8 @@ namespace tertulia::http {
 
 std::string Url::authority() const {
     const bool bracketed = host.find(':') != std::string::npos;
-    std::string text = bracketed ? fmt::format("[{}]", host) : host;
-    if (port != (tls ? 443 : 80)) text += fmt::format(":{}", port);
+    std::string text = bracketed ? "[" + host + "]" : host;
+    if (port != (tls ? 443 : 80)) text += ":" + std::to_string(port);
     return text;
 }
 
