@@ -1,5 +1,6 @@
 #include "tertulia/sessions/session_service.h"
 
+#include "tertulia/sessions/direct_answer.h"
 #include "tertulia/sessions/stored_answer.h"
 #include "tertulia/sessions/turn.h"
 
@@ -201,6 +202,11 @@ async::Task<base::Result<SessionPage>> SessionService::sessions(std::string owne
 
 async::Task<base::Result<UsageReport>> SessionService::usage(UsageQuery query) {
     return parts_.store.usage(std::move(query));
+}
+
+async::Task<base::Result<DirectAnswer>> SessionService::ask_directly(DirectQuestion question, std::stop_token stop,
+                                                                     base::Deadline deadline) {
+    return sessions::ask_directly(parts_, settings_, std::move(question), std::move(stop), deadline);
 }
 
 async::Task<base::Result<void>> SessionService::remove(SessionKey key, base::Deadline deadline) {

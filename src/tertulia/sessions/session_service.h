@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,9 @@ struct SessionSettings {
     /// Bytes of one answer (all its steps); beyond that the turn fails.
     std::size_t answer_bytes = 8u << 20;
 };
+
+struct DirectQuestion;
+struct DirectAnswer;
 
 base::Error no_such_session();
 base::Error no_such_turn();
@@ -92,6 +96,8 @@ class SessionService {
     async::Task<base::Result<TurnReader>> cancel(TurnName name, base::Deadline deadline);
     /// Asks a turn to end, if it runs or waits.
     void ask_to_cancel(const TurnName& name) { parts_.registry.stop(name, TurnState::cancelled); }
+    /// The same, for one whose time here is over: it can be continued.
+    void ask_to_interrupt(const TurnName& name) { parts_.registry.stop(name, TurnState::interrupted); }
     /// All turns of a session, for one reader.
     SessionFeed feed(SessionKey key);
     /// Is there such a session, or is one being made?
@@ -105,6 +111,9 @@ class SessionService {
     async::Task<base::Result<History>> messages(SessionKey key, MessageQuery query);
     async::Task<base::Result<SessionPage>> sessions(std::string owner, std::int64_t limit, std::string after);
     async::Task<base::Result<UsageReport>> usage(UsageQuery query);
+    /// Asks a model without a session (direct_answer.h).
+    async::Task<base::Result<DirectAnswer>> ask_directly(DirectQuestion question, std::stop_token stop,
+                                                         base::Deadline deadline);
     /// A running turn is ended first and can never write afterwards. not_found where there is no such session.
     async::Task<base::Result<void>> remove(SessionKey key, base::Deadline deadline);
 
