@@ -1,4 +1,7 @@
-"""The requests that our Bedrock client sends for the cases of cases.json, as a server on loopback gets them."""
+"""The requests that our AWS clients send, Bedrock's for the cases of cases.json, as a server on loopback gets them.
+
+TERTULIA_AWS_REQUESTS names the program of the other services (ctest sets it).
+"""
 
 import dataclasses
 import functools
@@ -8,11 +11,13 @@ import pathlib
 import subprocess
 import threading
 
-from our_requests import PROGRAM
+from our_requests import PROGRAM, ROOT
 
 HERE = pathlib.Path(__file__).resolve().parent
 # AWS's own example credentials (AWS General Reference).
 KEY, SECRET, TOKEN, REGION = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "SESSION", "eu-central-1"
+AWS_PROGRAM = os.environ.get("TERTULIA_AWS_REQUESTS") or str(ROOT / "build/dev/tests/oracles/aws_requests")
+URL = object()
 MODEL = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 
@@ -35,7 +40,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(headers["content-length"]))
+        body = self.rfile.read(int(headers.get("content-length", 0)))
         self.server.got.append((self.command, self.path, headers, body))
         answer = b'{"message":"captured"}'
         self.send_response(400)
@@ -44,13 +49,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer)
 
+    do_DELETE = do_POST
+
     def log_message(self, *_):
         pass
 
 
-@functools.cache
-def bedrock_requests():
-    """All of them, in the order in which they came. The program prints the name of each one's case."""
+def capture(*command):
+    """What a program sends that is given our server's address in the place of URL, in the order in which it came. It
+    prints the name of each one's case."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.got = []
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -60,7 +67,7 @@ def bedrock_requests():
     environment |= {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": TOKEN}
     try:
         names = subprocess.run(
-            [PROGRAM, str(HERE / "cases.json"), url, REGION, MODEL],
+            [url if part is URL else part for part in command],
             check=True,
             capture_output=True,
             env=environment,
@@ -73,3 +80,14 @@ def bedrock_requests():
     names = names.split()
     assert len(names) == len(server.got), (len(names), len(server.got))
     return [Captured(name, *got, url) for name, got in zip(names, server.got)]
+
+
+@functools.cache
+def bedrock_requests():
+    return capture(PROGRAM, str(HERE / "cases.json"), URL, REGION, MODEL)
+
+
+@functools.cache
+def aws_requests():
+    """Our calls of other services, by name."""
+    return {request.case: request for request in capture(AWS_PROGRAM, URL, REGION)}
