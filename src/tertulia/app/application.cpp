@@ -30,6 +30,7 @@ Application::Application(const LoadedConfig& loaded, const telemetry::Log& log, 
       resilience_(resilience_settings(config_)),
       registry_(static_cast<std::size_t>(config_.limits.queue_per_session),
                 static_cast<std::size_t>(config_.limits.turns)),
+      provider_keys_(clock),
       logs_({.max_bytes = config_.limits.log_bytes, .keep = config_.limits.keep_log}, clock),
       budgets_(budget_rules(config_)) {}
 
@@ -84,6 +85,7 @@ base::Result<void> Application::make_workers() {
     const SharedParts shared{.config = config_,
                              .environment = loaded_.environment,
                              .credentials = credentials_,
+                             .provider_keys = provider_keys_,
                              .store = *store_,
                              .registry = registry_,
                              .logs = logs_,

@@ -65,6 +65,7 @@ class Application {
     models::Readiness local_readiness_;
     sessions::TurnRegistry registry_;
     aws::CredentialState credentials_;
+    ProviderKeys provider_keys_;
     sessions::TurnLogs logs_;
     sessions::IdempotencyKeys keys_;
     std::unique_ptr<billing::Prices> prices_;

@@ -47,7 +47,7 @@ base::Result<void> complete(const base::Environment& environment, const aws::Pro
     }
     if (const std::string_view token = variable(environment, bearer_variable);
         provider.api_key.empty() && !token.empty()) {
-        provider.api_key = base::Secret(std::string(token));
+        provider.api_key.secret = base::Secret(std::string(token));
         loaded.sources[prefix + "api_key"] = fmt::format("environment {}", bearer_variable);
     }
     return {};

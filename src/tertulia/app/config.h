@@ -12,12 +12,20 @@
 
 namespace tertulia::app {
 
+/// The key of an AI API: itself, or where AWS keeps it (`secret:ID`, `parameter:NAME`; aws/secret_reference.h). Value.
+struct ApiKey {
+    base::Secret secret = {};
+    std::string reference = {};
+
+    bool empty() const { return secret.empty() && reference.empty(); }
+};
+
 /// One AI API. Value.
 struct ProviderConfig {
     std::string name = {};
     std::string kind = {};  ///< "anthropic-messages", "openai-chat", ...
     std::string base_url = {};
-    base::Secret api_key = {};
+    ApiKey api_key = {};
     std::string stream = "always";
     std::string api_version = "2023-06-01";
     /// Of Amazon Bedrock.

@@ -119,6 +119,8 @@ body_bytes = 1048576
 | `ANTHROPIC_BASE_URL` | its address; default `https://api.anthropic.com`, `/v1/messages` is appended |
 | `OPENAI_API_KEY` | adds the providers `openai` and `openai-responses` |
 | `OPENAI_BASE_URL` | its address; default `https://api.openai.com/v1`, `/chat/completions` or `/responses` is appended |
+| `ANTHROPIC_API_KEY_SECRET`, `OPENAI_API_KEY_SECRET` | in the place of the key: the secret of AWS Secrets Manager that holds it, by name or ARN; fetched at first need ([docs/providers.md](providers.md)) |
+| `ANTHROPIC_API_KEY_PARAMETER`, `OPENAI_API_KEY_PARAMETER` | the same, of SSM's Parameter Store |
 | `AWS_ACCESS_KEY_ID` and the other places where AWS's tools find credentials | add the providers `bedrock` and `bedrock-invoke` ([docs/providers.md](providers.md)) |
 | `AWS_BEARER_TOKEN_BEDROCK` | a Bedrock API key; goes before credentials |
 | `AWS_REGION`, `AWS_DEFAULT_REGION` | their region; else the profile's, else `us-east-1` |

@@ -99,7 +99,8 @@ struct FileReader {
     template <class Owner>
     void warn_of_bare_secret(const Key<Owner>& key, Owner& owner, const FileValue& value, const std::string& name,
                              const toml::node& node) const {
-        if (!std::holds_alternative<base::Secret*>(key.slot(owner))) return;
+        const Slot slot = key.slot(owner);
+        if (!std::holds_alternative<base::Secret*>(slot) && !std::holds_alternative<ApiKey*>(slot)) return;
         const auto* text = std::get_if<std::string>(&value);
         if (!text || !is_bare_secret(*text)) return;
         loaded.warnings.push_back(fmt::format(

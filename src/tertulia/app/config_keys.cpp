@@ -85,6 +85,8 @@ bool is_period(std::string_view text) {
 
 constexpr std::string_view price_forms = R"(dollars per million tokens as a text, such as "3.00")";
 constexpr std::string_view secret_forms = R"("env:NAME", "file:PATH" or the secret itself)";
+constexpr std::string_view api_key_forms =
+    R"("env:NAME", "file:PATH", "secret:ID" (AWS Secrets Manager), "parameter:NAME" (AWS SSM) or the key itself)";
 
 // A captureless lambda per member: the address of the value inside its struct.
 // NOLINTNEXTLINE(bugprone-macro-parentheses): a member's name stands alone.
@@ -393,7 +395,7 @@ const std::array provider_table = {
                             "The key. One that stands in the file itself earns a warning. For Bedrock a Bedrock "
                             "API key; without one (and without `AWS_BEARER_TOKEN_BEDROCK`) calls are "
                             "signed with AWS credentials ([docs/providers.md](providers.md)).",
-                        .allowed = secret_forms,
+                        .allowed = api_key_forms,
                         .default_note = "none is sent"},
     Key<ProviderConfig>{.path = "stream",
                         .slot = SLOT(ProviderConfig, stream),
@@ -561,6 +563,9 @@ struct Formatter {
     std::string operator()(const base::Milliseconds* time) const { return std::to_string(time->count()); }
     std::string operator()(const std::optional<base::Milliseconds>* time) const {
         return *time ? std::to_string((*time)->count()) : "\"\"";
+    }
+    std::string operator()(const ApiKey* key) const {
+        return key->reference.empty() ? (*this)(&key->secret) : (*this)(&key->reference);
     }
     std::string operator()(const base::Secret* secret) const { return secret->empty() ? "\"\"" : "\"***\""; }
     std::string operator()(const std::vector<std::string>* texts) const {

@@ -14,7 +14,7 @@ namespace tertulia::app {
 
 /// The place of a key's value in its struct; which alternative it is, is the key's type.
 using Slot = std::variant<std::string*, std::int64_t*, double*, bool*, base::Milliseconds*,
-                          std::optional<base::Milliseconds>*, base::Secret*, std::vector<std::string>*>;
+                          std::optional<base::Milliseconds>*, base::Secret*, ApiKey*, std::vector<std::string>*>;
 
 /// One key: what the file, the environment, check-config and docs/configuration.md know of it. Its default is what a
 /// fresh `Owner` holds. Value.

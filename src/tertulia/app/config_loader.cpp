@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -90,19 +91,43 @@ bool has_provider(const Config& config, std::string_view name) {
     return std::ranges::find(config.providers, name, &ProviderConfig::name) != config.providers.end();
 }
 
+// The key itself, or where it is kept; and the variable that says so.
+std::pair<ApiKey, std::string> vendor_key(const std::string& name, const Environment& environment,
+                                          LoadedConfig& loaded) {
+    std::pair<ApiKey, std::string> found;
+    const std::array<std::pair<std::string, std::string_view>, 3> forms{
+        {{name, ""}, {name + "_SECRET", "secret:"}, {name + "_PARAMETER", "parameter:"}}};
+    for (const auto& [variable_name, prefix] : forms) {
+        const std::string_view text = variable(environment, variable_name);
+        if (text.empty()) continue;
+        if (!found.first.empty()) {
+            const std::string warning =
+                fmt::format("{} is not looked at, since {} is set", variable_name, found.second);
+            if (std::ranges::find(loaded.warnings, warning) == loaded.warnings.end())
+                loaded.warnings.push_back(warning);
+            continue;
+        }
+        if (prefix.empty())
+            found.first.secret = base::Secret(std::string(text));
+        else
+            found.first.reference = fmt::format("{}{}", prefix, text);
+        found.second = variable_name;
+    }
+    return found;
+}
+
 // `anthropic`, `openai` and `openai-responses` exist where there is a key or an address; an entry of the same name has
 // replaced them.
 void add_vendor(std::string_view name, std::string_view kind, std::string_view url, const Environment& environment,
                 LoadedConfig& loaded) {
     const std::string prefix = name == "anthropic" ? "ANTHROPIC" : "OPENAI";
-    const std::string key_name = prefix + "_API_KEY";
     const std::string url_name = prefix + "_BASE_URL";
-    const std::string_view key = variable(environment, key_name);
+    const auto [key, key_name] = vendor_key(prefix + "_API_KEY", environment, loaded);
     const std::string_view own_url = variable(environment, url_name);
     if (has_provider(loaded.config, name) || (key.empty() && own_url.empty())) return;
     ProviderConfig provider{.name = std::string(name), .kind = std::string(kind)};
     provider.base_url = own_url.empty() ? url : own_url;
-    provider.api_key = base::Secret(std::string(key));
+    provider.api_key = key;
     const std::string where = fmt::format("providers.{}.", name);
     loaded.sources[where + "base_url"] = own_url.empty() ? "default" : "environment " + url_name;
     loaded.sources[where + "api_key"] = key.empty() ? "default" : "environment " + key_name;

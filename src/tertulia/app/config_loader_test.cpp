@@ -233,10 +233,37 @@ TEST_F(LoadConfig, SecretsComeFromTheEnvironmentAFileOrTheText) {
              {{"TOKEN", "from-the-environment"}});
     ASSERT_TRUE(loaded) << loaded.error().message;
     EXPECT_EQ(loaded->config.api_token.reveal(), "from-the-environment");
-    EXPECT_EQ(loaded->config.providers[0].api_key.reveal(), "from-a-file");
-    EXPECT_EQ(loaded->config.providers[1].api_key.reveal(), "in-plain-sight");
+    EXPECT_EQ(loaded->config.providers[0].api_key.secret.reveal(), "from-a-file");
+    EXPECT_EQ(loaded->config.providers[1].api_key.secret.reveal(), "in-plain-sight");
     EXPECT_THAT(loaded->warnings, ElementsAre(testing::AllOf(HasSubstr("providers.b.api_key"),
                                                              testing::Not(HasSubstr("in-plain-sight")))));
+}
+
+TEST_F(LoadConfig, KeysMayBeKeptByAws) {
+    const auto loaded = load(
+        "[[providers]]\nname = \"a\"\nkind = \"openai-chat\"\nbase_url = \"http://x\"\napi_key = \"secret:prod/a\"\n",
+        {{"ANTHROPIC_API_KEY_SECRET", "prod/b"}, {"OPENAI_API_KEY_PARAMETER", "/prod/c"}});
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    const auto reference = [&](std::string_view name) {
+        const auto found = std::ranges::find(loaded->config.providers, name, &ProviderConfig::name);
+        return found == loaded->config.providers.end() ? "no provider" : found->api_key.reference;
+    };
+    EXPECT_EQ(reference("a"), "secret:prod/a");
+    EXPECT_EQ(reference("anthropic"), "secret:prod/b");
+    EXPECT_EQ(reference("openai"), "parameter:/prod/c");
+    EXPECT_EQ(reference("openai-responses"), "parameter:/prod/c");
+    EXPECT_THAT(loaded->config.model, testing::StartsWith("anthropic/"));
+    EXPECT_EQ(loaded->sources.at("providers.anthropic.api_key"), "environment ANTHROPIC_API_KEY_SECRET");
+    EXPECT_THAT(loaded->warnings, testing::IsEmpty());
+
+    const auto both = load("", {{"OPENAI_API_KEY", "k"}, {"OPENAI_API_KEY_SECRET", "s"}});
+    EXPECT_EQ(both->config.providers[0].api_key.secret.reveal(), "k");
+    EXPECT_EQ(both->config.providers[0].api_key.reference, "");
+    EXPECT_THAT(both->warnings, ElementsAre("OPENAI_API_KEY_SECRET is not looked at, since OPENAI_API_KEY is set"));
+
+    const auto token = load("api_token = \"secret:x\"\n", {});
+    ASSERT_FALSE(token);
+    EXPECT_THAT(token.error().message, HasSubstr("only an api_key"));
 }
 
 TEST_F(LoadConfig, BuiltInProvidersComeWithTheirKeysAndGiveTheDefaultModel) {

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <fstream>
 
+#include "tertulia/aws/secret_reference.h"
+
 namespace tertulia::app {
 namespace {
 
@@ -104,6 +106,15 @@ struct Assign {
         *slot = std::move(*secret);
         return {};
     }
+    Outcome operator()(ApiKey* slot) const {
+        const auto* text = std::get_if<std::string>(&value);
+        if (text && aws::parse_secret_reference(*text)) {
+            *slot = {.secret = {}, .reference = *text};
+            return {};
+        }
+        slot->reference.clear();
+        return (*this)(&slot->secret);
+    }
     Outcome operator()(std::vector<std::string>* slot) const {
         const auto* texts = std::get_if<std::vector<std::string>>(&value);
         if (!texts) return misfit();
@@ -123,7 +134,8 @@ FileValue typed(const Slot& slot, std::string_view text) {
         double number = 0;
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
         if (error == std::errc() && end == text.data() + text.size()) return number;
-    } else if (!std::holds_alternative<std::string*>(slot) && !std::holds_alternative<base::Secret*>(slot)) {
+    } else if (!std::holds_alternative<std::string*>(slot) && !std::holds_alternative<base::Secret*>(slot) &&
+               !std::holds_alternative<ApiKey*>(slot)) {
         if (const auto number = to_integer(text)) return *number;
     }
     return std::string(text);
@@ -150,7 +162,8 @@ Result<void> set_from_text(const Key<Owner>& key, Owner& owner, std::string_view
 }
 
 bool is_bare_secret(std::string_view text) {
-    return !text.empty() && !text.starts_with("env:") && !text.starts_with("file:");
+    return !text.empty() && !text.starts_with("env:") && !text.starts_with("file:") &&
+           !aws::parse_secret_reference(text);
 }
 
 Result<base::Secret> read_secret(std::string_view text, const Environment& environment) {
@@ -175,6 +188,8 @@ Result<base::Secret> read_secret(std::string_view text, const Environment& envir
         }
         return base::Secret(std::move(line));
     }
+    if (aws::parse_secret_reference(text))
+        return base::fail(Errc::invalid_request, "only an api_key can be kept in AWS's Secrets Manager or SSM");
     return base::Secret(std::string(text));
 }
 

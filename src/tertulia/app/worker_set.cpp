@@ -120,7 +120,14 @@ http::ServerOptions WorkerSet::server_options() {
 
 base::Result<void> WorkerSet::add_providers() {
     for (const ProviderConfig& config : shared_.config.providers) {
-        auto entry = make_provider(config, shared_.config.deadlines, *client_, *credentials_, shared_.clock);
+        auto entry = make_provider(config, {.deadlines = shared_.config.deadlines,
+                                            .client = *client_,
+                                            .credentials = *credentials_,
+                                            .keys = shared_.provider_keys,
+                                            .environment = shared_.environment,
+                                            .clock = shared_.clock,
+                                            .random = shared_.random,
+                                            .log = shared_.log});
         if (!entry) return std::unexpected(entry.error());
         if (config.name == "local") entry->readiness = &shared_.local_readiness;
         models_->add(config.name, std::move(*entry));

@@ -9,6 +9,7 @@
 
 #include "tertulia/api/api.h"
 #include "tertulia/app/config.h"
+#include "tertulia/app/provider_keys.h"
 #include "tertulia/async/worker.h"
 #include "tertulia/aws/credential_cache.h"
 #include "tertulia/aws/credential_chain.h"
@@ -36,6 +37,7 @@ struct SharedParts {
     const Config& config;
     const base::Environment& environment;
     aws::CredentialState& credentials;
+    ProviderKeys& provider_keys;
     sessions::SessionStore& store;
     sessions::TurnRegistry& registry;
     sessions::TurnLogs& logs;
