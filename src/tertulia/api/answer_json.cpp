@@ -48,7 +48,8 @@ void append_attempts(std::string& out, const std::vector<sessions::TurnAttempt>&
     out += ']';
 }
 
-void append_cost(std::string& out, const sessions::TurnResult& result) {
+// Of a turn's result, or of a direct answer.
+void append_cost(std::string& out, const auto& result) {
     append_string_or_null(
         out, ",\"cost\":{\"usd\":", result.cost_nano ? billing::format_usd(*result.cost_nano) : std::string());
     out += result.usage.estimated() ? ",\"estimated\":true" : ",\"estimated\":false";
@@ -123,6 +124,21 @@ void append_turn_remains(std::string& out, const sessions::TurnResult& result) {
         append_message(out, message);
     }
     out += ']';
+}
+
+void append_direct_answer(std::string& out, const sessions::DirectAnswer& answer) {
+    append_string(out, "{\"text\":", answer.text);
+    if (!answer.content.empty()) {
+        out += ",\"content\":";
+        append_blocks(out, answer.content);
+    }
+    append_stop_reason(out, answer.stop_reason);
+    append_string(out, ",\"model\":", answer.model);
+    out += ",\"usage\":";
+    append_usage(out, answer.usage);
+    append_cost(out, answer);
+    append_attempts(out, answer.attempts);
+    out += '}';
 }
 
 void append_turn_error(std::string& out, const sessions::TurnResult& result, std::string_view request_id) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "tertulia/chat/usage.h"
+#include "tertulia/sessions/direct_answer.h"
 #include "tertulia/sessions/session_service.h"
 #include "tertulia/sessions/store.h"
 #include "tertulia/sessions/turn_reader.h"
@@ -17,6 +18,9 @@ void append_usage(std::string& out, const chat::Usage& usage);
 
 /// Appends the answer of a completed turn: the 200 of `POST /chat` and the data of `turn.completed`.
 void append_answer(std::string& out, const sessions::TurnResult& result);
+
+/// Appends the answer of a `model.call`: `{"text", "content"?, "stop_reason", "model", "usage", "cost", "attempts"}`.
+void append_direct_answer(std::string& out, const sessions::DirectAnswer& answer);
 
 /// Appends what is left of a turn that did not complete, as members that begin with a comma: `partial` (its text so
 /// far) where it was cut off, `missed` where the session had moved on.

@@ -216,18 +216,6 @@ std::unexpected<base::Error> unknown_member(std::string_view name) {
                                              : fmt::format("Did you mean '{}'?", nearest)));
 }
 
-Result<void> read_members(const json::object& object, ChatRequest& request) {
-    for (const json::key_value_pair& given : object) {
-        const std::string_view name(given.key().data(), given.key().size());
-        if (name == "message") continue;
-        const auto member = std::ranges::find(members, name, &Member::name);
-        if (member == members.end()) return unknown_member(name);
-        if (given.value().is_null()) continue;
-        if (Result<void> read = member->read(given.value(), request); !read) return read;
-    }
-    return check_tool_choice(request.turn.tool_choice, request.turn.tools);
-}
-
 bool wants_async(const http::Headers& headers) {
     std::string_view preferences = headers.get("prefer");
     while (!preferences.empty()) {
@@ -265,6 +253,18 @@ bool is_place(std::string_view text) {
     return !text.empty() && text.size() <= 40 && text.find_first_not_of("0123456789TZ:.+- ") == std::string_view::npos;
 }
 
+Result<void> read_chat_members(const json::object& object, ChatRequest& request) {
+    for (const json::key_value_pair& given : object) {
+        const std::string_view name(given.key().data(), given.key().size());
+        if (name == "message") continue;
+        const auto member = std::ranges::find(members, name, &Member::name);
+        if (member == members.end()) return unknown_member(name);
+        if (given.value().is_null()) continue;
+        if (Result<void> read = member->read(given.value(), request); !read) return read;
+    }
+    return check_tool_choice(request.turn.tool_choice, request.turn.tools);
+}
+
 Result<ChatRequest> read_chat_request(const json::object& object) {
     const json::value* message = find(object, "message");
     const bool has_content = find(object, "content") != nullptr;
@@ -275,7 +275,7 @@ Result<ChatRequest> read_chat_request(const json::object& object) {
                                            .title = "Missing required parameter: message"});
     ChatRequest request;
     if (message) request.turn.content = {chat::Text{std::string(view(message->get_string()))}};
-    if (auto read = read_members(object, request); !read) return std::unexpected(read.error());
+    if (auto read = read_chat_members(object, request); !read) return std::unexpected(read.error());
     return request;
 }
 
@@ -295,7 +295,7 @@ Result<ChatRequest> parse_continue_request(std::string_view body, const http::He
         if (value->get_object().contains(member))
             return wrong(fmt::format("'{}' has no place here: the turn goes on from what is stored.", member));
     ChatRequest request;
-    if (auto read = read_members(value->get_object(), request); !read) return std::unexpected(read.error());
+    if (auto read = read_chat_members(value->get_object(), request); !read) return std::unexpected(read.error());
     if (auto read = read_headers(headers, value->get_object(), request); !read) return std::unexpected(read.error());
     return request;
 }

@@ -34,6 +34,8 @@ base::Result<ChatRequest> parse_continue_request(std::string_view body, const ht
 
 /// The members alone. Pure.
 base::Result<ChatRequest> read_chat_request(const boost::json::object& object);
+/// The same without `message`, which is not looked at, nor `content` in its place. Pure.
+base::Result<void> read_chat_members(const boost::json::object& object, ChatRequest& request);
 
 /// Does an Accept header name event streams? What it prefers (`q`) does not matter: nobody else asks for this type.
 bool accepts_event_stream(std::string_view accept);
