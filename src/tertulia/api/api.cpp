@@ -105,6 +105,11 @@ base::Result<void> Api::admit(const http::Request& request) const {
     return check_bearer(request.headers.get("authorization"), settings_.api_token);
 }
 
+base::Result<std::string> Api::admit_socket(const http::Request& handshake) const {
+    if (auto admitted = admit(handshake); !admitted) return std::unexpected(admitted.error());
+    return sockets_.admit(handshake);
+}
+
 std::shared_ptr<http::BodyGate> Api::gate_body(const http::Request& request) const {
     const bool is_chat = request.method == "POST" && request.path == "/chat" &&
                          http::is_media_type(request.headers.get("content-type"), "application/json");

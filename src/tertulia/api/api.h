@@ -63,6 +63,9 @@ class Api {
 
     /// May this request be answered at all? Looked at before its body is read.
     base::Result<void> admit(const http::Request& request) const;
+    /// The same for the opening of a WebSocket that another front holds: its origin too. The subprotocol to answer
+    /// with, or empty.
+    base::Result<std::string> admit_socket(const http::Request& handshake) const;
     /// What lets its body be longer than the server's limit; null: nothing.
     std::shared_ptr<http::BodyGate> gate_body(const http::Request& request) const;
     /// The answer to a request that no handler answered; `request` is null where not even its head could be read.

@@ -20,18 +20,22 @@ bool offers_subprotocol(const http::Request& request) {
 
 }  // namespace
 
+base::Result<std::string> SocketHandler::admit(const http::Request& request) const {
+    if (!is_allowed_origin(request, settings_.origins))
+        return base::fail(base::Errc::forbidden, "Pages of this origin may not connect; name it in cors_origins.");
+    return std::string(offers_subprotocol(request) ? subprotocol : std::string_view());
+}
+
 async::Task<void> SocketHandler::open(http::Request& request, http::ResponseWriter& writer) {
-    if (!is_allowed_origin(request, settings_.origins)) {
-        const base::Error error{.code = base::Errc::forbidden,
-                                .message = "Pages of this origin may not connect; name it in cors_origins."};
-        co_await writer.respond(error_response(error, {.request_id = request.id}));
+    auto admitted = admit(request);
+    if (!admitted) {
+        co_await writer.respond(error_response(admitted.error(), {.request_id = request.id}));
         co_return;
     }
     http::WebSocketOptions options{.message_limit = settings_.message_limit,
                                    .ping_after = defaults_.heartbeat,
                                    .idle_limit = settings_.idle_limit,
-                                   .subprotocol = {}};
-    if (offers_subprotocol(request)) options.subprotocol = subprotocol;
+                                   .subprotocol = *std::move(admitted)};
     auto socket = co_await http::accept_websocket(request, writer, std::move(options));
     if (!socket) {
         co_await writer.respond(error_response(socket.error(), {.request_id = request.id}));

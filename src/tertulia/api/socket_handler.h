@@ -34,6 +34,8 @@ class SocketHandler {
           settings_(std::move(settings)),
           on_bug_(std::move(on_bug)) {}
 
+    /// May it be opened from there? The subprotocol to answer with, or empty. forbidden.
+    base::Result<std::string> admit(const http::Request& request) const;
     async::Task<void> open(http::Request& request, http::ResponseWriter& writer);
 
   private:

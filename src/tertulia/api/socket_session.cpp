@@ -1,13 +1,15 @@
 #include "tertulia/api/socket_session.h"
 
-#include <fmt/format.h>
-
 #include "tertulia/api/answer_json.h"
 #include "tertulia/api/error_reply.h"
+#include "tertulia/api/socket_frames.h"
+#include "tertulia/async/waiter.h"
 #include "tertulia/base/json.h"
 
 namespace tertulia::api {
 namespace {
+
+constexpr std::chrono::seconds look_again{30};
 
 base::Error too_many() {
     return {.code = base::Errc::unavailable,
@@ -23,9 +25,23 @@ async::Task<void> SocketSession::run() {
         if (!message) break;
         co_await take(*std::move(message));
     }
+    stop();
+    co_await tasks_.join(base::Deadline::never());
+}
+
+void SocketSession::stop() {
+    is_stopped_ = true;
     for (sessions::TurnReader* reader : readers_) reader->stop();
     for (const auto& [id, feed] : feeds_) feed->stop();
+}
+
+async::Task<void> SocketSession::serve(std::string message) {
+    co_await take(std::move(message));
     co_await tasks_.join(base::Deadline::never());
+}
+
+async::Task<void> SocketSession::serve(sessions::TurnReader reader, std::string client_id) {
+    co_await send_turn(std::move(reader), std::move(client_id), false);
 }
 
 async::Task<void> SocketSession::take(std::string text) {
@@ -61,10 +77,21 @@ async::Task<void> SocketSession::chat(SocketRequest request) {
     turn.owner = sessions::local_owner;
     turn.request_id = request_id_;
     turn.on_busy = request.chat.on_busy.value_or(defaults_.on_busy);
+    const bool is_delivery = turn.once.key.empty() && !manner_.once_key.empty();
+    if (is_delivery)
+        turn.once = {.key = manner_.once_key,
+                     .fingerprint = manner_.once_key,
+                     .is_fresh = false,
+                     .is_automatic = true,
+                     .remembered_for = std::chrono::minutes(10)};
     const bool is_once = !turn.once.key.empty();
     auto begun = is_once ? co_await sessions_.begin_once(std::move(turn)) : sessions_.begin(std::move(turn));
     if (!begun) co_return co_await send_error(begun.error(), request.request_id);
+    // The message came twice: somebody else answers it, or has answered it.
+    const auto ended = begun->reader.result();
+    if (is_delivery && begun->is_replay && !(ended && ended->state == sessions::TurnState::interrupted)) co_return;
     own_turns_.insert(begun->reader.name().turn_id);
+    if (manner_.peers) co_await manner_.peers->began(begun->reader.name());
     const bool cancels = request.chat.on_disconnect.value_or(defaults_.on_disconnect) == sessions::OnDisconnect::cancel;
     co_await send_turn(std::move(begun->reader), std::move(request.request_id), cancels && !begun->is_replay);
 }
@@ -112,11 +139,13 @@ async::Task<void> SocketSession::cancel(SocketRequest request) {
 
 async::Task<void> SocketSession::send_turn(sessions::TurnReader reader, std::string client_id, bool cancel_at_end) {
     readers_.insert(&reader);
-    if (!socket_->is_open()) reader.stop();
+    turn_place_ = {.turn_id = reader.name().turn_id, .number = 0};
+    if (!socket_->is_open() || is_stopped_) reader.stop();
     sessions::EventBatch batch;
     while (true) {
         co_await reader.next(batch, base::Deadline::never());
         if (batch.events.empty()) break;
+        const base::Deadline next(clock_.steady() + manner_.pace);
         const bool was_refused = batch.has_end() && !reader.has_started() && !reader.log().was_queued();
         if (was_refused) {
             std::string more;
@@ -125,50 +154,70 @@ async::Task<void> SocketSession::send_turn(sessions::TurnReader reader, std::str
         } else if (!co_await send_batch(batch, TurnFacts::of(reader, request_id_), client_id)) {
             break;
         }
+        turn_place_.number = batch.events.back().number;
         if (batch.has_end()) break;
+        if (manner_.pace > base::Milliseconds(0)) co_await wait_until(next);
     }
     readers_.erase(&reader);
     if (!feeds_.contains(reader.name().key.session_id)) own_turns_.erase(reader.name().turn_id);
     if (cancel_at_end && !reader.result()) sessions_.ask_to_cancel(reader.name());
+    if (manner_.stays_for_turns && !is_stopped_) co_await reader.wait_end(base::Deadline::never());
+}
+
+// What comes meanwhile is sent together.
+async::Task<void> SocketSession::wait_until(base::Deadline time) {
+    co_await async::Waiter::make(co_await async::this_executor)->wait(time);
 }
 
 async::Task<void> SocketSession::send_feed(std::shared_ptr<sessions::SessionFeed> feed, std::string session_id,
                                            std::string client_id) {
     sessions::EventBatch batch;
-    while (true) {
-        const auto any = co_await feed->next(batch, base::Deadline::never());
+    bool stops = is_stopped_;
+    while (!stops) {
+        // Where others may have changed what the client wants, it is looked at now and then.
+        const base::Deadline quiet = manner_.peers ? base::Deadline(clock_.steady() + look_again) : base::Deadline();
+        const auto any = co_await feed->next(batch, quiet);
         if (!any) {
             co_await send_error(any.error(), client_id);
             break;
         }
+        if (!*any) {
+            co_await passes(session_id, {}, stops);
+            continue;
+        }
         if (batch.events.empty()) break;
-        const std::string& turn_id = feed->reader().name().turn_id;
+        const std::string turn_id = feed->reader().name().turn_id;
+        feed_place_ = {.turn_id = turn_id, .number = batch.events.back().number};
         if (own_turns_.contains(turn_id)) {
             if (batch.has_end()) own_turns_.erase(turn_id);
             continue;
         }
+        if (manner_.peers && co_await passes(session_id, turn_id, stops)) continue;
+        const base::Deadline next(clock_.steady() + manner_.pace);
         if (!co_await send_batch(batch, TurnFacts::of(feed->reader(), request_id_), client_id)) break;
+        if (manner_.pace > base::Milliseconds(0)) co_await wait_until(next);
     }
     // It may be subscribed to again.
     if (const auto found = feeds_.find(session_id); found != feeds_.end() && found->second == feed) feeds_.erase(found);
 }
 
+async::Task<bool> SocketSession::passes(const std::string& session_id, const std::string& turn_id, bool& stops) {
+    const SocketPeers::Feed feed = co_await manner_.peers->look(session_id, turn_id);
+    stops = feed == SocketPeers::Feed::stop;
+    co_return feed != SocketPeers::Feed::send;
+}
+
 async::Task<bool> SocketSession::send_batch(const sessions::EventBatch& batch, const TurnFacts& facts,
                                             std::string_view client_id) {
+    if (manner_.limits) {
+        for (const std::string& frame : socket_frames(batch, facts, client_id, *manner_.limits))
+            if (!co_await socket_->write(frame)) co_return false;
+        co_return true;
+    }
     std::string text;
     for (const sessions::EventBatch::Event& event : batch.events) {
-        text = "{\"type\":\"";
-        text += event_name(event, facts);
-        fmt::format_to(std::back_inserter(text), "\",\"id\":\"{}:{}\",\"session_id\":", facts.name.turn_id,
-                       event.number);
-        base::append_json_string(text, facts.name.key.session_id);
-        if (!client_id.empty()) {
-            text += ",\"request_id\":";
-            base::append_json_string(text, client_id);
-        }
-        text += ",\"data\":";
-        append_event_data(text, event, batch, facts);
-        text += '}';
+        text.clear();
+        append_socket_event(text, event, batch, facts, client_id);
         if (!co_await socket_->write(text)) co_return false;
     }
     co_return true;
@@ -176,9 +225,7 @@ async::Task<bool> SocketSession::send_batch(const sessions::EventBatch& batch, c
 
 async::Task<void> SocketSession::send_error(const base::Error& error, std::string_view client_id,
                                             std::string_view more) {
-    std::string body;
-    append_error(body, error, {.request_id = client_id.empty() ? request_id_ : client_id, .more = more});
-    co_await socket_->write("{\"type\":\"error\"," + body.substr(1));
+    co_await socket_->write(socket_error(error, client_id.empty() ? request_id_ : client_id, more));
 }
 
 async::Task<void> SocketSession::send_pong(std::string_view client_id) {
