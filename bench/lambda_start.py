@@ -83,13 +83,13 @@ def measure(command, env):
         runtime.close()
 
 
-def lanes(upstream, dynamodb, program):
+def lanes(upstream, dynamodb, program, store):
     python = python_of_handler()
     shared = {
         "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "example", "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url, "AWS_LAMBDA_FUNCTION_NAME": "chat",
         "OPENAI_API_KEY": "example", "OPENAI_BASE_URL": upstream.url + "/v1", "ANTHROPIC_API_KEY": "example",
-        "ANTHROPIC_BASE_URL": upstream.url, "TERTULIA_STORE": "dynamodb:",
+        "ANTHROPIC_BASE_URL": upstream.url, "TERTULIA_STORE": store,
     }
     handler = [python, str(HANDLER / "bootstrap.py")]
     return {
@@ -103,6 +103,7 @@ def lanes(upstream, dynamodb, program):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--store", default="dynamodb:", help="of ours; Python's is always DynamoDB")
     parser.add_argument("--json", type=pathlib.Path, help="keep every round's numbers there")
     options = parser.parse_args()
     archives = {name: ROOT / f"build/lambda/{name}/tertulia.zip" for name in ("x86_64", "arm64")}
@@ -113,7 +114,7 @@ def main():
         with zipfile.ZipFile(archives["x86_64"]) as archive:
             program = archive.extract("bootstrap", folder)
         os.chmod(program, 0o755)
-        compared = lanes(upstream, dynamodb, program)
+        compared = lanes(upstream, dynamodb, program, options.store)
         results = {name: [] for name in compared}
         for round_number in range(options.rounds + 1):
             for name, lane in compared.items():

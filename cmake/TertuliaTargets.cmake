@@ -44,7 +44,7 @@ target_link_libraries(tertulia_pch PUBLIC tertulia_options fmt::fmt Threads::Thr
 target_precompile_headers(tertulia_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h)
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/empty.cpp CONTENT "")
 add_library(tertulia_test_pch STATIC ${PROJECT_BINARY_DIR}/empty.cpp)
-target_link_libraries(tertulia_test_pch PUBLIC tertulia_options GTest::gmock GTest::gtest)
+target_link_libraries(tertulia_test_pch PUBLIC tertulia_options fmt::fmt GTest::gmock GTest::gtest)
 target_precompile_headers(tertulia_test_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h <gtest/gtest.h> <gmock/gmock.h>)
 
 # tertulia_library(NAME SOURCES... LINKS ours and libraries)
