@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <memory>
@@ -94,7 +95,7 @@ int run_lambda(const base::Environment& environment) {
     const auto metrics = telemetry::make_emf_metrics(known_models(loaded->config), base::system_clock());
     auto application =
         std::make_unique<Application>(*loaded, log, *metrics, base::system_clock(), base::system_random());
-    bool is_well = true;
+    std::atomic<bool> is_well = true;
     const auto started = application->start_lambda(api, [&is_well](bool well) {
         is_well = well;
         ::kill(::getpid(), SIGTERM);
