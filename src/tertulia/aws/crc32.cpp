@@ -8,6 +8,11 @@
 #include <immintrin.h>
 
 #include <array>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+
+#include <cstring>
 #endif
 
 namespace tertulia::aws {
@@ -145,14 +150,30 @@ TERTULIA_CLMUL std::uint32_t add_blocks(std::uint32_t crc, std::string_view byte
 
 #undef TERTULIA_CLMUL
 
+#elif defined(__aarch64__)
+
+[[gnu::target("crc")]] std::uint32_t add_by_instruction(std::uint32_t crc, std::string_view bytes) {
+    crc = ~crc;
+    const char* at = bytes.data();
+    const char* const end = at + bytes.size();
+    for (; end - at >= 8; at += 8) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, at, sizeof word);
+        crc = __builtin_arm_crc32d(crc, word);
+    }
+    for (; at != end; ++at) crc = __builtin_arm_crc32b(crc, static_cast<unsigned char>(*at));
+    return ~crc;
+}
+
 #endif
 
 Crc32Way best_way() {
 #if defined(__x86_64__)
     const bool can_multiply = __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
-    if (can_multiply && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("vpclmulqdq"))
-        return Crc32Way::multiply_wide;
-    if (can_multiply) return Crc32Way::multiply;
+    if (can_multiply && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("vpclmulqdq")) return Crc32Way::wide;
+    if (can_multiply) return Crc32Way::plain;
+#elif defined(__aarch64__)
+    if ((getauxval(AT_HWCAP) & HWCAP_CRC32) != 0) return Crc32Way::plain;
 #endif
     return Crc32Way::table;
 }
@@ -166,8 +187,10 @@ Crc32Way best_crc32_way() {
 
 std::uint32_t add_to_crc32(std::uint32_t crc, std::string_view bytes, Crc32Way way) {
 #if defined(__x86_64__)
-    if (way != Crc32Way::table && bytes.size() >= block) return add_blocks(crc, bytes, way == Crc32Way::multiply_wide);
+    if (way != Crc32Way::table && bytes.size() >= block) return add_blocks(crc, bytes, way == Crc32Way::wide);
     if (way != Crc32Way::table && bytes.size() == 8) return add_eight_bytes(crc, bytes);
+#elif defined(__aarch64__)
+    if (way != Crc32Way::table) return add_by_instruction(crc, bytes);
 #endif
     return add_by_zlib(crc, bytes);
 }
