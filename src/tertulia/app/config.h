@@ -130,6 +130,7 @@ struct Config {
         std::string response = "buffered";
         base::Milliseconds margin{2'000};
         std::optional<base::Milliseconds> front_limit;
+        std::string self_invoke;
     } lambda;
 
     struct LocalModel {

@@ -334,6 +334,13 @@ const std::array table = {
                 .least = 1'000,
                 .most = 900'000,
                 .default_note = "29 s behind a REST API, 30 s behind an HTTP API, else the function's own limit"},
+    Key<Config>{.path = "lambda.self_invoke",
+                .slot = SLOT(Config, lambda.self_invoke),
+                .description =
+                    "As a Lambda function: the name or ARN of the function (this one, or one of the same code "
+                    "with more time) that does what takes time, in asynchronous invocations: messages over "
+                    "WebSockets.",
+                .default_note = "for WebSockets the function's own name (`AWS_LAMBDA_FUNCTION_NAME`)"},
 
     Key<Config>{.path = "local_model.base_url",
                 .slot = SLOT(Config, local_model.base_url),

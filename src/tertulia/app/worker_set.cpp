@@ -5,8 +5,12 @@
 
 #include "tertulia/app/config_loader.h"
 #include "tertulia/app/make_provider.h"
+#include "tertulia/aws/profiles.h"
+#include "tertulia/aws/region.h"
+#include "tertulia/lambda/direct_events.h"
 #include "tertulia/lambda/runtime_client.h"
 #include "tertulia/lambda/runtime_loop.h"
+#include "tertulia/lambda/socket_events.h"
 
 namespace tertulia::app {
 namespace {
@@ -64,6 +68,11 @@ void on_worker(async::Worker& worker, Function what) {
 struct WorkerSet::LambdaFunction {
     lambda::RuntimeClient runtime;
     http::ServerOptions options;
+    std::optional<lambda::SelfInvoker> invoker = {};
+    std::optional<api::DirectCalls> calls = {};
+    std::optional<lambda::SelfWork> work = {};
+    std::optional<lambda::SocketEvents> sockets = {};
+    std::optional<lambda::DirectEvents> direct = {};
     std::optional<lambda::HttpFront> front = {};
     std::optional<lambda::RuntimeLoop> loop = {};
     std::stop_source stop = {};
@@ -150,11 +159,48 @@ base::Result<void> WorkerSet::listen(const boost::asio::ip::tcp::endpoint& endpo
     return result;
 }
 
+// Those of events that are no HTTP requests.
+lambda::EventHandlers WorkerSet::event_handlers(base::Milliseconds margin) {
+    LambdaFunction& function = *function_;
+    const base::Environment& environment = shared_.environment;
+    const std::string region = aws::find_region(environment, aws::read_profiles(environment));
+    const std::string& twin = shared_.config.lambda.self_invoke;
+    const std::string name = twin.empty() ? std::string(base::variable(environment, "AWS_LAMBDA_FUNCTION_NAME")) : twin;
+    if (auto service = aws::service_config(environment, "lambda", region); service && !name.empty())
+        function.invoker.emplace(*client_, *credentials_, shared_.clock, shared_.random, *std::move(service), name);
+    lambda::SelfInvoker* const invoker = function.invoker ? &*function.invoker : nullptr;
+    const api::ChatDefaults defaults = api_settings(shared_).chat;
+    function.calls.emplace(*sessions_, defaults);
+    function.work.emplace(lambda::SelfWork::Parts{.sessions = *sessions_,
+                                                  .registry = shared_.registry,
+                                                  .gateway = {.client = *client_,
+                                                              .credentials = *credentials_,
+                                                              .environment = environment,
+                                                              .clock = shared_.clock,
+                                                              .random = shared_.random,
+                                                              .region = region},
+                                                  .invoker = invoker,
+                                                  .tasks = worker_.tasks(),
+                                                  .executor = worker_.executor(),
+                                                  .clock = shared_.clock,
+                                                  .log = shared_.log},
+                          lambda::SelfWork::Settings{.chat = defaults, .margin = margin});
+    function.sockets.emplace(lambda::SocketEvents::Parts{
+        .api = *api_, .work = *function.work, .invoker = invoker, .clock = shared_.clock, .log = shared_.log});
+    function.direct.emplace(*function.calls, *function.work, margin);
+    return {.websocket = [&sockets = *function.sockets](
+                             const lambda::Invocation& invocation,
+                             const boost::json::object& event) { return sockets.answer(invocation, event); },
+            .direct = [&direct = *function.direct](
+                          const lambda::Invocation& invocation,
+                          const boost::json::object& event) { return direct.answer(invocation, event); }};
+}
+
 base::Result<void> WorkerSet::start_lambda(std::string_view api, lambda::FrontSettings front,
                                            std::function<void()> after_each, std::function<void(bool)> ended) {
     auto runtime = lambda::RuntimeClient::make(*client_, shared_.clock, api);
     if (!runtime) return std::unexpected(runtime.error());
-    function_ = std::make_unique<LambdaFunction>(LambdaFunction{.runtime = *runtime, .options = server_options()});
+    function_.reset(new LambdaFunction{.runtime = *runtime, .options = server_options()});
     LambdaFunction& function = *function_;
     function.front.emplace(lambda::HttpFront::Parts{.runtime = function.runtime,
                                                     .router = api_->router(),
@@ -173,7 +219,7 @@ base::Result<void> WorkerSet::start_lambda(std::string_view api, lambda::FrontSe
                                                      .log = shared_.log,
                                                      .on_thaw = [this] { client_->close_idle(); },
                                                      .after_each = std::move(after_each)},
-                          lambda::EventHandlers{});
+                          event_handlers(front.margin));
     const int polls = lambda::polls(base::variable(shared_.environment, "AWS_LAMBDA_MAX_CONCURRENCY"));
     on_worker(worker_, [&] {
         worker_.tasks().spawn([](LambdaFunction& function, async::TaskGroup& tasks, const telemetry::Log& log,

@@ -20,6 +20,7 @@
 #include "tertulia/http/client.h"
 #include "tertulia/http/server.h"
 #include "tertulia/lambda/http_front.h"
+#include "tertulia/lambda/runtime_loop.h"
 #include "tertulia/models/model_directory.h"
 #include "tertulia/models/model_limits.h"
 #include "tertulia/models/readiness.h"
@@ -90,6 +91,7 @@ class WorkerSet {
     struct LambdaFunction;
 
     http::ServerOptions server_options();
+    lambda::EventHandlers event_handlers(base::Milliseconds margin);
 
     SharedParts shared_;
     async::Worker worker_;

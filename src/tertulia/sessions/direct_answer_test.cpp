@@ -105,8 +105,7 @@ TEST(DirectAnswer, failures_are_those_of_the_provider) {
 }
 
 TEST(DirectAnswer, is_paid_from_the_owners_budget) {
-    TestService service({.default_model = "anthropic/claude-haiku-4-5"}, {},
-                        {{.limit_nano = 30'000'000}});
+    TestService service({.default_model = "anthropic/claude-haiku-4-5"}, {}, {{.limit_nano = 30'000'000}});
     auto priced = std::make_unique<FakeProvider>();
     FakeProvider* const provider = priced.get();
     service.models.add("anthropic", {.provider = std::move(priced)});

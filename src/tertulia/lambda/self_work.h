@@ -1,0 +1,57 @@
+// What an invocation does that the function asked of itself.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "tertulia/api/chat_handler.h"
+#include "tertulia/api/socket_session.h"
+#include "tertulia/async/task_group.h"
+#include "tertulia/lambda/gateway_socket.h"
+#include "tertulia/lambda/invocation.h"
+#include "tertulia/lambda/self_invoker.h"
+#include "tertulia/sessions/session_service.h"
+#include "tertulia/sessions/socket_connections.h"
+
+namespace tertulia::lambda {
+
+/// Answers clients' messages over their WebSockets. Nobody waits for its own answer. Near the end of its time turns end
+/// as interrupted, and a subscription goes on in another invocation. One per worker.
+class SelfWork {
+  public:
+    struct Parts {
+        sessions::SessionService& sessions;
+        sessions::TurnRegistry& registry;
+        GatewaySocket::Parts gateway;
+        SelfInvoker* invoker = nullptr;                      // null: nothing goes on elsewhere
+        sessions::SocketConnections* connections = nullptr;  // null: nobody knows of them
+        async::TaskGroup& tasks;
+        async::Executor executor;
+        const base::Clock& clock;
+        const telemetry::Log& log;
+    };
+    struct Settings {
+        api::ChatDefaults chat;
+        base::Milliseconds margin{2'000};
+        /// Between two messages to a client of events of the same turn, at least.
+        base::Milliseconds pace{60};
+    };
+    SelfWork(Parts parts, Settings settings) : parts_(parts), settings_(settings) {}
+
+    async::Task<Outcome> run(const Invocation& invocation, SelfInvocation work);
+    /// One message to a client, if it is still there.
+    async::Task<void> tell(SocketClient client, std::string message);
+
+  private:
+    struct Serving;
+
+    async::Task<Outcome> serve(std::shared_ptr<Serving> serving, async::Task<void> task, base::Deadline deadline);
+    static async::Task<void> to_the_end(std::shared_ptr<Serving> serving, async::Task<void> task);
+    async::Task<void> go_on_elsewhere(Serving& serving, base::Deadline deadline);
+    async::Task<void> answer(Serving& serving);
+
+    const Parts parts_;
+    const Settings settings_;
+};
+
+}  // namespace tertulia::lambda

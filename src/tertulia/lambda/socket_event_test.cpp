@@ -1,0 +1,86 @@
+#include "tertulia/lambda/socket_event.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <fstream>
+#include <sstream>
+
+#include "support/recordings.h"
+
+namespace tertulia::lambda {
+namespace {
+
+using Type = SocketEvent::Type;
+
+boost::json::object object(std::string_view text) {
+    return boost::json::parse({text.data(), text.size()}).as_object();
+}
+
+// One of AWS's own samples; nothing where they are not there.
+std::optional<boost::json::object> sample(const std::string& name) {
+    std::ifstream file(support::shared_data() / "lambda-events" / name);
+    if (!file) return std::nullopt;
+    std::ostringstream text;
+    text << file.rdbuf();
+    return object(text.str());
+}
+
+TEST(SocketEvent, messages_of_aws_are_read) {
+    const auto event = sample("lambda-go/apigw-websocket-message.json");
+    if (!event) GTEST_SKIP() << "no ../shared/data/lambda-events";
+    const auto read = read_socket_event(*event);
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(read->type, Type::message);
+    EXPECT_EQ(read->client.connection_id, "R1kmxc2VNjMCFIA=");
+    EXPECT_EQ(read->client.stage.domain, "dl7ptocha9.execute-api.ap-northeast-1.amazonaws.com");
+    EXPECT_EQ(read->client.stage.api_id, "gy415nuibc");
+    EXPECT_EQ(read->client.stage.stage, "prod");
+    EXPECT_EQ(read->message_id, "R1knPc2ntjMCFIA=");
+    EXPECT_EQ(read->message, "{\r\n\t\"a\": 1\r\n}");
+}
+
+TEST(SocketEvent, and_so_are_openings_and_ends) {
+    const auto opening = sample("rust-runtime/example-apigw-websocket-request-without-method.json");
+    const auto other = sample("rust-runtime/example-apigw-websocket-request.json");
+    const auto end = sample("rust-runtime/example-apigw-websocket-request-disconnect-route.json");
+    if (!opening || !other || !end) GTEST_SKIP() << "no ../shared/data/lambda-events";
+    const auto read = read_socket_event(*opening);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->type, Type::connect);
+    EXPECT_EQ(read->handshake.path, "/ws");
+    EXPECT_EQ(read->handshake.headers.get("host"), "asdfasdf.execute-api.us-west-2.amazonaws.com");
+    EXPECT_EQ(read_socket_event(*other)->type, Type::connect);
+    EXPECT_EQ(read_socket_event(*end)->type, Type::disconnect);
+    EXPECT_EQ(read_socket_event(*end)->client.connection_id, "AAAA1234=");
+}
+
+TEST(SocketEvent, every_value_of_a_field_counts) {
+    const auto read = read_socket_event(object(R"({"requestContext":{"eventType":"CONNECT","connectionId":"a"},
+        "headers":{"X":"2"},"multiValueHeaders":{"X":["1","2"],"Origin":["https://a.example"]}})"));
+    ASSERT_EQ(read->handshake.headers.fields().size(), 3u);
+    EXPECT_EQ(read->handshake.headers.get("origin"), "https://a.example");
+    const auto single = read_socket_event(object(
+        R"({"requestContext":{"eventType":"CONNECT","connectionId":"a"},"headers":{"Authorization":"Bearer x"}})"));
+    EXPECT_EQ(single->handshake.headers.get("authorization"), "Bearer x");
+}
+
+TEST(SocketEvent, a_message_may_come_encoded) {
+    const auto read = read_socket_event(object(
+        R"({"requestContext":{"eventType":"MESSAGE","connectionId":"a"},"body":"eyJ9","isBase64Encoded":true})"));
+    EXPECT_EQ(read->message, "{\"}");
+}
+
+TEST(SocketEvent, what_is_none_is_refused) {
+    for (const char* wrong :
+         {"{}", R"({"requestContext":7})", R"({"requestContext":{"connectionId":"a"}})",
+          R"({"requestContext":{"eventType":"MESSAGE"}})", R"({"requestContext":{"eventType":"X","connectionId":"a"}})",
+          R"({"requestContext":{"eventType":"MESSAGE","connectionId":"a"},"body":"?","isBase64Encoded":true})",
+          R"({"requestContext":{"eventType":"MESSAGE","connectionId":"a"},"body":"/w==","isBase64Encoded":true})",
+          R"({"requestContext":{"eventType":"MESSAGE","connectionId":7}})"})
+        EXPECT_FALSE(read_socket_event(object(wrong))) << wrong;
+}
+
+}  // namespace
+}  // namespace tertulia::lambda
