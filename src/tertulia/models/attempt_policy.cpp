@@ -26,9 +26,9 @@ Step AttemptPolicy::call(std::size_t target, SoFar so_far, base::Milliseconds wa
     return latest_ = step;
 }
 
-Step AttemptPolicy::first(base::SteadyTime now) {
+Step AttemptPolicy::first(base::SteadyTime now, SoFar so_far) {
     for (std::size_t i = 0; i < targets_.size(); ++i)
-        if (breakers_.enter(targets_[i].target.provider, now)) return call(i, SoFar::nothing);
+        if (breakers_.enter(targets_[i].target.provider, now)) return call(i, so_far);
     return {};
 }
 

@@ -78,7 +78,7 @@ class AttemptPolicy {
                   RetryBudget& budget);
 
     /// The first call; give_up: every target's breaker is open.
-    Step first(base::SteadyTime now);
+    Step first(base::SteadyTime now, SoFar so_far = SoFar::nothing);
     /// A second target that may be called beside the first; give_up: there is none.
     Step hedge(base::SteadyTime now);
     /// After a call of the latest step's target failed. `had_content`: that call had given some. `random`: from 0 to 1.

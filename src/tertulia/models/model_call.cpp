@@ -66,9 +66,10 @@ ModelCall::ModelCall(Parts parts, ModelRoute route, bool must_go_on, Asker& aske
       policy_(parts.resilience.retry, policy_targets(route_), must_go_on, parts.resilience.breakers,
               parts.resilience.retries) {}
 
-base::Result<void> ModelCall::choose_first() {
+base::Result<void> ModelCall::choose_first(SoFar so_far) {
     parts_.resilience.retries.request_came();
-    if (policy_.first(now()).is_call()) return {};
+    begun_ = so_far;
+    if (policy_.first(now(), so_far).is_call()) return {};
     const auto until = policy_.open_until(now()).value_or(now());
     return std::unexpected(
         base::Error{.code = base::Errc::upstream_unavailable,
@@ -77,7 +78,7 @@ base::Result<void> ModelCall::choose_first() {
 }
 
 bool ModelCall::choose_next() {
-    const Step step = policy_.next({FailureKind::context_too_long, {}}, false, SoFar::nothing, now(), 0);
+    const Step step = policy_.next({FailureKind::context_too_long, {}}, false, begun_, now(), 0);
     return step.is_call() && !step.less_context;
 }
 
@@ -175,7 +176,9 @@ void ModelCall::came(Lane& lane, Attempt<void>&& read) {
 // -- two beside each other -------------------------------------------------------------------------------------------
 
 std::optional<Milliseconds> ModelCall::hedge_delay() const {
-    if (route_.hedge.kind == Hedge::Kind::off || !attempts_.empty() || route_.targets.size() < 2) return std::nullopt;
+    if (route_.hedge.kind == Hedge::Kind::off || begun_ != SoFar::nothing || !attempts_.empty() ||
+        route_.targets.size() < 2)
+        return std::nullopt;
     if (route_.hedge.kind == Hedge::Kind::fixed) return route_.hedge.delay;
     return parts_.resilience.first_tokens.p95(target().name, asker_.prompt_tokens());
 }

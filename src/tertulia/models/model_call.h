@@ -83,8 +83,9 @@ class ModelCall {
     /// `must_go_on`: the answer continues a text that the client has. What `parts` refers to, and `asker`, outlive it.
     ModelCall(Parts parts, ModelRoute route, bool must_go_on, Asker& asker, std::stop_token stop);
 
-    /// Chooses the target of the first call. `upstream_unavailable` with retry_after: the breakers of all are open.
-    base::Result<void> choose_first();
+    /// Chooses the target of the first call. `so_far`: of the answer, which another call has begun that is not told
+    /// of. `upstream_unavailable` with retry_after: the breakers of all are open.
+    base::Result<void> choose_first(SoFar so_far = SoFar::nothing);
     /// The request does not fit the chosen target: chooses the next one. False: there is none.
     bool choose_next();
     /// Calls until the answer is whole, or nothing is left to try; `deadline` is for all together.
@@ -159,6 +160,7 @@ class ModelCall {
     AttemptPolicy policy_;
     std::vector<AttemptRecord> attempts_;
     std::shared_ptr<Lane> lane_;
+    SoFar begun_ = SoFar::nothing;         // before the first call
     std::optional<std::size_t> shown_by_;  // the target whose content was shown last
     base::Errc shown_until_ = base::Errc::internal;
     base::Deadline deadline_;
