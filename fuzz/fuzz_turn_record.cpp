@@ -14,6 +14,7 @@
 #include "tertulia/sessions/billed.h"
 #include "tertulia/sessions/stored_answer.h"
 #include "tertulia/sessions/turn_checkpoint.h"
+#include "tertulia/sessions/turn_log.h"
 
 namespace {
 
@@ -68,6 +69,24 @@ void replay(const StoredMessage& answer, bool in_order) {
     if (in_order) require(text == answer.content);
 }
 
+// Another process goes on with it: the log can be read to its end, and more be added.
+void resume(const TurnRemains& remains) {
+    TurnLog log(std::make_shared<const TurnName>());
+    log.resume(remains, {.model = "p/m"}, 1);
+    require(log.last_number() > 0);
+    if (log.last_number() > UINT32_MAX - 3) return;
+    log.replace_text("more");
+    log.finish({}, false);
+    EventBatch batch;
+    TurnLog::Place place;
+    std::uint32_t last = 0;
+    do {
+        log.read(place, batch);
+        if (!batch.events.empty()) last = batch.events.back().number;
+    } while (!batch.events.empty());
+    require(last == log.last_number());
+}
+
 // Any bytes as pieces.
 void read_anything(Input input, const StoredMessage* before) {
     TurnRemains remains;
@@ -76,10 +95,12 @@ void read_anything(Input input, const StoredMessage* before) {
         if (!remains.add(input.text(input.number(200) + 1)))
             require(remains.record == earlier.record && remains.bytes == earlier.bytes &&
                     remains.model == earlier.model && remains.maker == earlier.maker &&
-                    remains.reserved == earlier.reserved && remains.prompt_tokens == earlier.prompt_tokens);
+                    remains.reserved == earlier.reserved && remains.prompt_tokens == earlier.prompt_tokens &&
+                    remains.attempts == earlier.attempts);
         require(remains.prompt_tokens >= 0);
     }
     replay(interrupted(&remains, 1, before), false);
+    resume(remains);
 }
 
 // Any bytes as record and texts of a well-formed piece.
@@ -89,6 +110,7 @@ void read_any_record(Input input, const StoredMessage* before) {
     require(remains.add(
         TurnRemains::piece("p/m", "maker", static_cast<std::uint32_t>(input.number(256)), record, input.rest)));
     replay(interrupted(&remains, 1, before), false);
+    resume(remains);
 }
 
 // A turn's events as a provider may send them, in pieces.

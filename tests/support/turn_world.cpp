@@ -75,9 +75,43 @@ async::Task<base::Result<std::optional<sessions::SessionSnapshot>>> GatedStore::
     co_return co_await memory.open(std::move(key), max_messages, max_bytes);
 }
 
+void GatedStore::lose_claims() {
+    for (const auto& [turn_id, stop] : std::exchange(claims, {})) {
+        told[turn_id].is_lost = true;
+        stop(sessions::TurnState::interrupted);
+    }
+}
+
+async::Task<base::Result<std::optional<sessions::SessionSnapshot>>> GatedStore::open_turn(
+    sessions::TurnOpening opening) {
+    if (!co_await is_done("claiming the session")) co_return std::unexpected(disk_full());
+    EXPECT_TRUE(claims.empty()) << "one turn at a time";
+    claims.emplace(opening.turn.turn_id, std::move(opening.stop));
+    co_return co_await memory.open(std::move(opening.turn.key), opening.max_messages, opening.max_bytes);
+}
+
+async::Task<base::Result<void>> GatedStore::abandon_turn(sessions::TurnName turn) {
+    const bool done = co_await is_done("giving the claim back");
+    EXPECT_TRUE(claims.erase(turn.turn_id) == 1 || told[turn.turn_id].is_lost) << "there was one";
+    if (!done) co_return std::unexpected(disk_full());
+    co_return base::Result<void>();
+}
+
+async::Task<base::Result<void>> GatedStore::hand_over(sessions::TurnName turn) {
+    EXPECT_FALSE(checkpoints.empty());
+    const bool done = co_await is_done("handing the turn over");
+    if (told[turn.turn_id].is_lost) co_return base::fail(base::Errc::not_found, "It is another's.");
+    if (!done) co_return std::unexpected(disk_full());
+    claims.erase(turn.turn_id);
+    told[turn.turn_id].is_handed = true;
+    co_return base::Result<void>();
+}
+
 async::Task<base::Result<std::int64_t>> GatedStore::begin_turn(sessions::TurnStart start) {
     if (!co_await is_done("storing the message")) co_return std::unexpected(disk_full());
     const std::string turn_id = start.message.turn_id;
+    if (told[turn_id].is_lost) co_return base::fail(base::Errc::conflict, "It is another's.");
+    EXPECT_EQ(claims.contains(turn_id), shared);
     auto begun = co_await memory.begin_turn(std::move(start));
     told[turn_id].is_begun = begun.has_value();
     co_return begun;
@@ -89,7 +123,10 @@ async::Task<base::Result<void>> GatedStore::end_turn(sessions::TurnEnd end) {
     told[turn_id].state = end.message.state;
     told[turn_id].content = end.message.content;
     told[turn_id].end_met_checkpoint = being_saved_.contains(turn_id);
-    if (co_await is_done("storing the answer")) kept = co_await memory.end_turn(std::move(end));
+    if (co_await is_done("storing the answer"))
+        kept = told[turn_id].is_lost ? base::Result<void>(base::fail(base::Errc::not_found, "It is another's."))
+                                     : co_await memory.end_turn(std::move(end));
+    claims.erase(turn_id);
     told[turn_id].end_returned = true;
     told[turn_id].end_is_kept = kept.has_value();
     co_return kept;

@@ -61,6 +61,9 @@ class GatedStore final : public sessions::SessionStore {
         bool is_begun = false;
         bool end_returned = false;
         bool end_is_kept = false;
+        bool is_handed = false;
+        /// Another process has taken its session over.
+        bool is_lost = false;
         /// The end was asked for while a checkpoint of the turn was under way.
         bool end_met_checkpoint = false;
         sessions::TurnState state = sessions::TurnState::running;
@@ -74,6 +77,17 @@ class GatedStore final : public sessions::SessionStore {
     bool gates_reads = true;
     /// May it fail?
     bool fails = true;
+    /// Do several processes share it? Then turns are opened: those that were, and have not ended, are `claims`.
+    bool shared = false;
+    std::map<std::string, std::function<void(sessions::TurnState)>> claims;
+    /// Another process takes the session over.
+    void lose_claims();
+
+    bool is_shared() const override { return shared; }
+    async::Task<base::Result<std::optional<sessions::SessionSnapshot>>> open_turn(
+        sessions::TurnOpening opening) override;
+    async::Task<base::Result<void>> abandon_turn(sessions::TurnName turn) override;
+    async::Task<base::Result<void>> hand_over(sessions::TurnName turn) override;
 
     async::Task<base::Result<std::optional<sessions::SessionSnapshot>>> open(sessions::SessionKey key,
                                                                              std::int64_t max_messages,

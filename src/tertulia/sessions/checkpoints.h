@@ -27,6 +27,10 @@ class Checkpoints {
         /// A turn that has more than this unsaved does not wait for the interval.
         std::size_t bytes = 4096;
     };
+    /// Where nobody says otherwise: seldom where each one is a request that is paid for.
+    static base::Milliseconds usual_interval(const SessionStore& store) {
+        return base::Milliseconds(store.is_shared() ? 5000 : 250);
+    }
     struct Parts {
         SessionStore& store;
         const base::Clock& clock;

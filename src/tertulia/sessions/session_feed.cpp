@@ -5,15 +5,21 @@
 #include "tertulia/sessions/session_service.h"
 
 namespace tertulia::sessions {
+namespace {
+
+constexpr int looks_until_doubt = 10;
+
+}  // namespace
 
 SessionFeed::SessionFeed(SessionService& service, TurnLogs& logs, SessionStore& store, async::Executor executor,
-                         SessionKey key)
+                         SessionKey key, base::Milliseconds look_again)
     : service_(service),
       logs_(logs),
       store_(store),
       executor_(executor),
       key_(std::move(key)),
-      waiter_(async::Waiter::make(executor)) {
+      waiter_(async::Waiter::make(executor)),
+      look_again_(look_again) {
     logs_.add_waiter(key_, waiter_);
 }
 
@@ -26,7 +32,10 @@ SessionFeed::SessionFeed(SessionFeed&& other) noexcept
       waiter_(std::exchange(other.waiter_, nullptr)),
       stopped_(other.stopped_),
       is_read_(other.is_read_),
-      last_(std::move(other.last_)) {
+      last_(std::move(other.last_)),
+      look_again_(other.look_again_),
+      is_anchored_(other.is_anchored_),
+      looks_(other.looks_) {
     if (other.reader_) reader_.emplace(*std::move(other.reader_));
 }
 
@@ -35,6 +44,7 @@ SessionFeed::~SessionFeed() {
 }
 
 void SessionFeed::from_now() {
+    if (store_.is_shared()) return;  // it is found out with the first look
     const auto newest = logs_.newest(key_);
     if (!newest) return;
     last_ = newest->name().turn_id;
@@ -48,6 +58,7 @@ async::Task<base::Result<void>> SessionFeed::from(std::string turn_id, std::uint
     if (!reader) co_return std::unexpected(reader.error());
     reader_.emplace(*std::move(reader));
     is_read_ = false;
+    is_anchored_ = true;
     last_ = std::move(turn_id);
     co_return base::Result<void>{};
 }
@@ -62,6 +73,13 @@ async::Task<base::Result<bool>> SessionFeed::next(EventBatch& batch, base::Deadl
             continue;
         }
         if (!co_await reader_->next(batch, deadline)) co_return false;
+        if (batch.events.empty() && reader_->log().was_left() && !stopped_) {
+            // It goes on in another process.
+            co_await waiter_->wait(deadline.earlier(base::Deadline::after(look_again_)));
+            const auto again = co_await from(reader_->name().turn_id, reader_->place());
+            if (!again) co_return std::unexpected(again.error());
+            continue;
+        }
         is_read_ = batch.events.empty() || batch.has_end();
         if (!batch.events.empty()) co_return true;
     }
@@ -75,37 +93,83 @@ void SessionFeed::stop() {
 }
 
 async::Task<base::Result<bool>> SessionFeed::find_turn(base::Deadline deadline) {
+    const bool is_shared = store_.is_shared();
     while (true) {
-        std::optional<TurnReader> found;
-        const auto next = logs_.next(key_, last_);
-        if (next && *next) {
-            found.emplace(*next, executor_);
-        } else if (!next) {
-            // The last turn has left the memory: the store knows what came after it.
-            const auto id = co_await store_.next_turn({.key = key_, .turn_id = last_});
-            if (!id) co_return std::unexpected(id.error());
-            if (!id->empty()) {
-                auto reader = co_await service_.read({.key = key_, .turn_id = *id});
-                if (!reader) co_return std::unexpected(reader.error());
-                found.emplace(*std::move(reader));
-            } else if (const auto newest = logs_.newest(key_); newest && !newest->result()) {
-                found.emplace(newest, executor_);
-            } else {
-                // Nobody knows the last turn: it never started, or its session was deleted. What starts from now on
-                // counts.
-                last_ = newest ? newest->name().turn_id : std::string();
-            }
-        }
-        if (found) {
-            reader_.emplace(*std::move(found));
+        auto found = is_shared ? co_await look_in_store() : co_await look_here();
+        if (!found) co_return std::unexpected(found.error());
+        if (*found) {
+            reader_.emplace(*std::move(*found));
             last_ = reader_->name().turn_id;
             is_read_ = false;
             co_return true;
         }
         if (stopped_) co_return true;
         if (deadline.passed(std::chrono::steady_clock::now())) co_return false;
-        co_await waiter_->wait(deadline);
+        co_await waiter_->wait(is_shared ? deadline.earlier(base::Deadline::after(look_again_)) : deadline);
     }
+}
+
+async::Task<SessionFeed::Found> SessionFeed::read(std::string turn_id) {
+    auto reader = co_await service_.read({.key = key_, .turn_id = std::move(turn_id)});
+    if (!reader) co_return std::unexpected(reader.error());
+    co_return *std::move(reader);
+}
+
+async::Task<SessionFeed::Found> SessionFeed::look_here() {
+    const auto next = logs_.next(key_, last_);
+    if (next && *next) co_return TurnReader(*next, executor_);
+    if (next) co_return std::nullopt;
+    // The last turn has left the memory: the store knows what came after it.
+    auto id = co_await store_.next_turn({.key = key_, .turn_id = last_});
+    if (!id) co_return std::unexpected(id.error());
+    if (!id->empty()) co_return co_await read(*std::move(id));
+    const auto newest = logs_.newest(key_);
+    if (newest && !newest->result()) co_return TurnReader(newest, executor_);
+    // Nobody knows the last turn: it never started, or its session was deleted. What starts from now on counts.
+    last_ = newest ? newest->name().turn_id : std::string();
+    co_return std::nullopt;
+}
+
+async::Task<SessionFeed::Found> SessionFeed::look_in_store() {
+    if (!is_anchored_) co_return co_await anchor();
+    std::string id;
+    if (last_.empty()) {
+        // There was no message yet when the feed began: the first one counts.
+        auto page = co_await store_.messages(key_, {.limit = 1, .after = {}, .before = {}, .max_bytes = 1});
+        if (!page) co_return std::unexpected(page.error());
+        if (*page && !(*page)->messages.empty()) id = (*page)->messages.front().turn_id;
+    } else {
+        auto next = co_await store_.next_turn({.key = key_, .turn_id = last_});
+        if (!next) co_return std::unexpected(next.error());
+        id = *std::move(next);
+    }
+    if (!id.empty()) co_return co_await read(std::move(id));
+    if (!last_.empty() && ++looks_ % looks_until_doubt == 0) {
+        // Where the last turn is no longer known, its session was deleted: whatever is there since then is new.
+        const auto stored = co_await store_.turn({.key = key_, .turn_id = last_});
+        if (!stored) co_return std::unexpected(stored.error());
+        if (!*stored) last_.clear();
+    }
+    co_return std::nullopt;
+}
+
+// What is there before the feed begins: it begins with the turn that runs, or after the newest one.
+async::Task<SessionFeed::Found> SessionFeed::anchor() {
+    const auto opened = co_await store_.open(key_, 1, 1);
+    if (!opened) co_return std::unexpected(opened.error());
+    auto running = co_await store_.running_turn(key_);
+    if (!running) co_return std::unexpected(running.error());
+    is_anchored_ = true;
+    if (*opened && !(*opened)->newest.empty()) {
+        const StoredMessage& newest = (*opened)->newest.front();
+        last_ = newest.turn_id;
+        // Another turn may have begun since then: it comes next.
+        if (newest.role == chat::Role::user) co_return co_await read(last_);
+    }
+    // One that continues the newest answer.
+    if (const auto log = logs_.find({.key = key_, .turn_id = *running}); log && log->has_started())
+        co_return TurnReader(log, executor_);
+    co_return std::nullopt;
 }
 
 }  // namespace tertulia::sessions

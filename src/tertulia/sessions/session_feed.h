@@ -17,10 +17,14 @@ namespace tertulia::sessions {
 class SessionService;
 
 /// One reader's place in a session: it reads turn after turn, from memory while they are there and else from the store,
-/// so that a slow reader costs nothing but its place. Turns that never started are passed over. One per worker.
+/// so that a slow reader costs nothing but its place. Turns that never started are passed over. Where several processes
+/// share the store, that alone knows the order of their turns: it is asked now and then what comes next. One per
+/// worker.
 class SessionFeed {
   public:
-    SessionFeed(SessionService& service, TurnLogs& logs, SessionStore& store, async::Executor executor, SessionKey key);
+    /// `look_again`: how long a store that several processes share is not looked at.
+    SessionFeed(SessionService& service, TurnLogs& logs, SessionStore& store, async::Executor executor, SessionKey key,
+                base::Milliseconds look_again);
     ~SessionFeed();
     SessionFeed(SessionFeed&& other) noexcept;
     SessionFeed& operator=(SessionFeed&&) = delete;
@@ -40,6 +44,12 @@ class SessionFeed {
 
   private:
     async::Task<base::Result<bool>> find_turn(base::Deadline deadline);
+    // One look each for what comes after `last_`; nothing: there is nothing yet.
+    using Found = base::Result<std::optional<TurnReader>>;
+    async::Task<Found> look_here();
+    async::Task<Found> look_in_store();
+    async::Task<Found> anchor();
+    async::Task<Found> read(std::string turn_id);
 
     SessionService& service_;
     TurnLogs& logs_;
@@ -51,6 +61,9 @@ class SessionFeed {
     bool stopped_ = false;
     bool is_read_ = true;  // reader_ has given all it had
     std::string last_;     // the turn before the one that is looked for; empty: none that we know of
+    const base::Milliseconds look_again_;
+    bool is_anchored_ = false;  // on a shared store: `last_` is the turn after which news count
+    int looks_ = 0;             // without any
 };
 
 }  // namespace tertulia::sessions

@@ -1,18 +1,16 @@
 #include "tertulia/sessions/session_service.h"
 
 #include "tertulia/sessions/direct_answer.h"
+#include "tertulia/sessions/shared_order.h"
 #include "tertulia/sessions/stored_answer.h"
 #include "tertulia/sessions/turn.h"
+#include "tertulia/sessions/turn_follower.h"
 
 namespace tertulia::sessions {
-
 namespace {
 
-base::Error key_of_another_body() {
-    return {.code = base::Errc::invalid_request,
-            .message = "This Idempotency-Key was used for another request; choose a new one for a new request.",
-            .title = "Idempotency-Key used before",
-            .status = 422};
+base::Error not_ended_in_time() {
+    return {.code = base::Errc::conflict, .message = "A running answer could not be ended in time; try again."};
 }
 
 }  // namespace
@@ -30,23 +28,32 @@ base::Error no_such_turn() {
 
 base::Result<BegunTurn> SessionService::begin(TurnRequest request) {
     request.once = {};
-    return start(std::move(request), std::nullopt);
+    auto name = make_name(request);
+    return start(std::move(request), std::nullopt, std::move(name));
 }
 
-base::Result<BegunTurn> SessionService::start(TurnRequest request, std::optional<TakenUp> taken_up) {
+std::shared_ptr<const TurnName> SessionService::make_name(const TurnRequest& request) const {
+    const std::string session_id = request.session_id.empty() ? base::make_uuid(parts_.random) : request.session_id;
+    return std::make_shared<const TurnName>(
+        TurnName{.key = {.owner = request.owner, .session_id = session_id},
+                 .turn_id = base::make_ordered_id('t', parts_.clock.wall_us(), parts_.random)});
+}
+
+std::shared_ptr<TurnClaim> SessionService::make_claim(const SessionKey& key, const std::string& turn_id) const {
+    return std::make_shared<TurnClaim>(TurnClaim{.key = key,
+                                                 .turn_id = turn_id,
+                                                 .waiter = async::Waiter::make(parts_.executor),
+                                                 .executor = parts_.executor,
+                                                 .stop = {}});
+}
+
+base::Result<BegunTurn> SessionService::start(TurnRequest request, std::optional<TakenUp> taken_up,
+                                              std::shared_ptr<const TurnName> name, bool resumes) {
     if (request.model) {
         if (auto known = parts_.models.check(*request.model); !known) return std::unexpected(known.error());
     }
-    const std::string session_id = request.session_id.empty() ? base::make_uuid(parts_.random) : request.session_id;
-    auto name = std::make_shared<const TurnName>(
-        TurnName{.key = {.owner = request.owner, .session_id = session_id},
-                 .turn_id = base::make_ordered_id('t', parts_.clock.wall_us(), parts_.random)});
-    auto claim = std::make_shared<TurnClaim>(TurnClaim{.key = name->key,
-                                                       .turn_id = name->turn_id,
-                                                       .waiter = async::Waiter::make(parts_.executor),
-                                                       .executor = parts_.executor,
-                                                       .stop = {},
-                                                       .request_id = request.request_id});
+    auto claim = make_claim(name->key, name->turn_id);
+    claim->request_id = request.request_id;
     if (auto entered = parts_.registry.enter(claim, request.on_busy); !entered) return std::unexpected(entered.error());
     auto log = parts_.logs.make(name);
     if (!log) {
@@ -56,73 +63,43 @@ base::Result<BegunTurn> SessionService::start(TurnRequest request, std::optional
     if (!request.once.key.empty()) parts_.keys.bind(request.owner, request.once.key, *name);
     BegunTurn begun{.reader = TurnReader(*log, parts_.executor)};
     parts_.tasks.spawn(Turn::run(std::make_unique<Turn>(parts_, settings_, std::move(request), std::move(taken_up),
-                                                        std::move(claim), *std::move(log))));
+                                                        std::move(claim), *std::move(log), resumes)));
     return begun;
 }
 
-async::Task<base::Result<BegunTurn>> SessionService::begin_once(TurnRequest request,
-                                                                std::optional<TurnName> continues) {
-    const std::string owner = request.owner, key = request.once.key;
-    const auto waiter = async::Waiter::make(parts_.executor);
-    while (true) {
-        const IdempotencyKeys::Claim claim =
-            parts_.keys.claim(owner, key, request.once.fingerprint, request.once.is_fresh, waiter);
-        switch (claim.outcome) {
-            case IdempotencyKeys::Outcome::mismatch:
-                co_return std::unexpected(key_of_another_body());
-            case IdempotencyKeys::Outcome::joins: {
-                auto reader = co_await read(claim.turn);
-                if (!reader) co_return std::unexpected(reader.error());
-                co_return BegunTurn{.reader = *std::move(reader), .is_replay = true};
-            }
-            case IdempotencyKeys::Outcome::wait:
-                co_await waiter->wait(base::Deadline::never());
-                continue;
-            case IdempotencyKeys::Outcome::mine:
-                break;
-        }
-        try {
-            auto begun = co_await begin_claimed(std::move(request), std::move(continues));
-            // A turn that runs gives the key up itself.
-            if (!begun || begun->is_replay) parts_.keys.release(owner, key, {});
-            co_return begun;
-        } catch (...) {
-            parts_.keys.release(owner, key, {});  // even a bug must not leave others waiting for it
-            throw;
-        }
-    }
+base::Result<BegunTurn> SessionService::resume(TurnName name, TurnRequest request) {
+    request.owner = name.key.owner;
+    request.session_id = name.key.session_id;
+    request.content.clear();
+    request.model.reset();
+    request.system.reset();
+    request.parent.clear();
+    request.once = {};
+    request.on_busy = OnBusy::queue;
+    return start(std::move(request), std::nullopt, std::make_shared<const TurnName>(std::move(name)), true);
 }
 
-async::Task<base::Result<BegunTurn>> SessionService::begin_claimed(TurnRequest request,
-                                                                   std::optional<TurnName> continues) {
-    if (request.once.is_fresh) co_return co_await begin_new(std::move(request), std::move(continues));
-    const auto known = co_await parts_.store.idempotency(request.owner, request.once.key, parts_.clock.wall_us());
-    if (!known) co_return std::unexpected(known.error());
-    if (!*known) co_return co_await begin_new(std::move(request), std::move(continues));
-    const IdempotencyRecord& record = **known;
-    if (record.fingerprint != request.once.fingerprint) co_return std::unexpected(key_of_another_body());
-    const TurnName name{.key = {.owner = request.owner, .session_id = record.session_id}, .turn_id = record.turn_id};
-    auto stored = co_await parts_.store.turn(name);
-    if (!stored) co_return std::unexpected(stored.error());
-    const StoredMessage* answer = *stored && (*stored)->answer ? &*(*stored)->answer : nullptr;
-    request.session_id = record.session_id;  // the session that the key has made
-    if (!*stored) co_return co_await begin_new(std::move(request), std::move(continues));
-    if (answer && frees_its_key(*answer)) {
-        if (continues) co_return co_await continue_turn(name, std::move(request));
-        co_return start(std::move(request),
-                        TakenUp{.how = TakenUp::How::retrying, .turn_id = record.turn_id, .place = answer->timestamp});
-    }
-    auto reader = co_await read(name);
-    if (!reader) co_return std::unexpected(reader.error());
-    co_return BegunTurn{.reader = *std::move(reader), .is_replay = true};
-}
-
-async::Task<base::Result<BegunTurn>> SessionService::begin_new(TurnRequest request, std::optional<TurnName> continues) {
-    if (continues) co_return co_await continue_turn(*std::move(continues), std::move(request));
-    co_return start(std::move(request), std::nullopt);
+async::Task<base::Result<void>> SessionService::hand_over(TurnName name, base::Deadline deadline) {
+    const auto log = parts_.logs.find(name);
+    if (!log || !parts_.registry.stop(name, TurnState::running)) co_return std::unexpected(no_such_turn());
+    TurnReader reader(log, parts_.executor);
+    const auto result = co_await reader.wait_end(deadline);
+    if (!result)
+        co_return base::fail(base::Errc::timed_out, "The turn could not be handed over in time; look at it again.");
+    if (result->state == TurnState::running) co_return base::Result<void>();
+    co_return base::fail(base::Errc::conflict,
+                         "The turn has ended here: it is " + std::string(to_string(result->state)) + ".");
 }
 
 async::Task<base::Result<BegunTurn>> SessionService::continue_turn(TurnName name, TurnRequest request) {
+    request.owner = name.key.owner;
+    request.session_id = name.key.session_id;
+    auto as = make_name(request);
+    return continue_as(std::move(name), std::move(request), std::move(as));
+}
+
+async::Task<base::Result<BegunTurn>> SessionService::continue_as(TurnName name, TurnRequest request,
+                                                                 std::shared_ptr<const TurnName> as) {
     const auto stored = co_await parts_.store.turn(name);
     if (!stored) co_return std::unexpected(stored.error());
     if (!*stored) co_return std::unexpected(no_such_turn());
@@ -137,7 +114,8 @@ async::Task<base::Result<BegunTurn>> SessionService::continue_turn(TurnName name
     request.on_busy = OnBusy::reject;
     co_return start(
         std::move(request),
-        TakenUp{.how = TakenUp::How::continuing, .turn_id = std::move(name.turn_id), .place = answer->timestamp});
+        TakenUp{.how = TakenUp::How::continuing, .turn_id = std::move(name.turn_id), .place = answer->timestamp},
+        std::move(as));
 }
 
 // -- one turn --------------------------------------------------------------------------------------------------------
@@ -154,17 +132,36 @@ async::Task<base::Result<TurnReader>> SessionService::read(TurnName name, std::u
     }
     // Begun elsewhere, or between the two looks.
     if (auto log = parts_.logs.find(name)) co_return TurnReader(std::move(log), parts_.executor, after);
+    if (parts_.store.is_shared()) co_return follow(name, after);
     co_return std::unexpected(base::Error{.code = base::Errc::unavailable,
                                           .message = "This turn's events are not here; try again in a moment.",
                                           .retry_after = base::Milliseconds(1000)});
+}
+
+base::Result<TurnReader> SessionService::follow(const TurnName& name, std::uint32_t after) {
+    auto followed = parts_.logs.follow(name);
+    if (!followed) return std::unexpected(followed.error());
+    TurnReader reader(followed->log, parts_.executor, after);
+    if (followed->is_new)
+        parts_.tasks.spawn(follow_turn({.store = parts_.store,
+                                        .logs = parts_.logs,
+                                        .registry = parts_.registry,
+                                        .executor = parts_.executor,
+                                        .log = parts_.log,
+                                        .look_again = settings_.look_again},
+                                       std::move(followed->log)));
+    return reader;
 }
 
 async::Task<base::Result<TurnReader>> SessionService::cancel(TurnName name, base::Deadline deadline) {
     auto reader = co_await read(name);
     if (!reader) co_return reader;
     if (!reader->result()) {
-        ask_to_cancel(name);
-        if (!co_await reader->wait_end(deadline))
+        if (!parts_.registry.stop(name, TurnState::cancelled))
+            if (const auto asked = co_await parts_.store.ask_to_stop(name, TurnState::cancelled); !asked)
+                co_return std::unexpected(asked.error());
+        const auto result = co_await reader->wait_end(deadline);
+        if (!result || result->state == TurnState::running)
             co_return base::fail(base::Errc::timed_out, "The turn could not be ended in time; look at it again.");
     }
     if (reader->result()->state != TurnState::cancelled)
@@ -174,7 +171,7 @@ async::Task<base::Result<TurnReader>> SessionService::cancel(TurnName name, base
 }
 
 SessionFeed SessionService::feed(SessionKey key) {
-    return {*this, parts_.logs, parts_.store, parts_.executor, std::move(key)};
+    return {*this, parts_.logs, parts_.store, parts_.executor, std::move(key), settings_.look_again};
 }
 
 // -- sessions --------------------------------------------------------------------------------------------------------
@@ -189,6 +186,11 @@ async::Task<base::Result<bool>> SessionService::exists(SessionKey key) {
 async::Task<base::Result<SessionService::History>> SessionService::messages(SessionKey key, MessageQuery query) {
     // Asked before the read: a turn that ends in between shows as running with its answer there, never as neither.
     std::string running = parts_.registry.running(key);
+    if (running.empty() && parts_.store.is_shared()) {
+        auto elsewhere = co_await parts_.store.running_turn(key);
+        if (!elsewhere) co_return std::unexpected(elsewhere.error());
+        running = *std::move(elsewhere);
+    }
     auto page = co_await parts_.store.messages(key, std::move(query));
     if (!page) co_return std::unexpected(page.error());
     if (!*page) co_return std::unexpected(no_such_session());
@@ -211,11 +213,7 @@ async::Task<base::Result<DirectAnswer>> SessionService::ask_directly(DirectQuest
 
 async::Task<base::Result<void>> SessionService::remove(SessionKey key, base::Deadline deadline) {
     // Entering the session's order like a turn keeps messages that come meanwhile behind the deletion.
-    auto claim = std::make_shared<TurnClaim>(TurnClaim{.key = key,
-                                                       .turn_id = {},
-                                                       .waiter = async::Waiter::make(parts_.executor),
-                                                       .executor = parts_.executor,
-                                                       .stop = {}});
+    const auto claim = make_claim(key, {});
     if (auto entered = parts_.registry.enter_behind_all(claim); !entered) co_return std::unexpected(entered.error());
     struct Place {  // given up on every way out
         TurnRegistry& registry;
@@ -224,12 +222,33 @@ async::Task<base::Result<void>> SessionService::remove(SessionKey key, base::Dea
     } const place{parts_.registry, *claim};
     parts_.registry.stop_before(*claim, TurnState::cancelled);
     while (!parts_.registry.is_first(*claim)) {
-        if (deadline.passed(parts_.clock.steady()))
-            co_return base::fail(base::Errc::conflict, "A running answer could not be ended in time; try again.");
+        if (deadline.passed(parts_.clock.steady())) co_return std::unexpected(not_ended_in_time());
         co_await claim->waiter->wait(deadline);
     }
+    if (parts_.store.is_shared()) co_return co_await remove_shared(*claim, deadline);
     const auto removed = co_await parts_.store.remove(key);
     parts_.logs.forget(key);
+    if (!removed) co_return std::unexpected(removed.error());
+    if (!*removed) co_return std::unexpected(no_such_session());
+    co_return base::Result<void>{};
+}
+
+// The same among several processes: the deletion claims the session like a turn.
+async::Task<base::Result<void>> SessionService::remove_shared(TurnClaim& claim, base::Deadline deadline) {
+    const TurnName name{.key = claim.key, .turn_id = base::make_ordered_id('d', parts_.clock.wall_us(), parts_.random)};
+    claim.interrupts = true;
+    SharedOrder order({.store = parts_.store, .registry = parts_.registry}, claim, settings_.look_again);
+    while (true) {
+        const auto look =
+            co_await order.look({.turn = name, .text = {}, .max_messages = 1, .max_bytes = 1, .stop = {}}, false);
+        if (!look) co_return std::unexpected(look.error());
+        if (!look->must_wait) break;
+        if (deadline.passed(parts_.clock.steady())) co_return std::unexpected(not_ended_in_time());
+        co_await order.wait(deadline);
+    }
+    const auto removed = co_await parts_.store.remove(claim.key);
+    parts_.logs.forget(claim.key);
+    if (!removed || !*removed) co_await parts_.store.abandon_turn(name);
     if (!removed) co_return std::unexpected(removed.error());
     if (!*removed) co_return std::unexpected(no_such_session());
     co_return base::Result<void>{};

@@ -38,6 +38,8 @@ struct SessionSettings {
     base::Milliseconds queue_limit{30'000};
     /// Bytes of one answer (all its steps); beyond that the turn fails.
     std::size_t answer_bytes = 8u << 20;
+    /// How long a store that several processes share is not looked at, at most, while its news is waited for.
+    base::Milliseconds look_again{1000};
 };
 
 struct DirectQuestion;
@@ -88,18 +90,30 @@ class SessionService {
     /// be answered counts. `conflict`: it is whole, or the session is busy, or has moved on.
     async::Task<base::Result<BegunTurn>> continue_turn(TurnName name, TurnRequest request);
 
+    // -- where several processes share the store: a turn may outlive the time that its process has
+    /// Asks a turn of this process to stop here and leave the rest to another one, and waits until it has. Its readers
+    /// here come to the end without a terminal event, to a result that says `running`. `conflict`: it has ended here
+    /// instead (one that had not begun: as interrupted, with nothing written). `not_found`: it does not run here.
+    async::Task<base::Result<void>> hand_over(TurnName name, base::Deadline deadline);
+    /// Goes on with such a turn, under the same id. Of the request only how it is to be answered counts (tools,
+    /// max_tokens, ...): the message, model and system are the session's. Where nobody has handed it over the turn ends
+    /// without a start, as `not_found`.
+    base::Result<BegunTurn> resume(TurnName name, TurnRequest request);
+
     /// A reader of any turn, running or ended, of what comes after event `after`. `not_found`.
     async::Task<base::Result<TurnReader>> read(TurnName name, std::uint32_t after = 0);
     /// How long a cancellation is best waited for.
     static constexpr base::Milliseconds cancel_limit{10'000};
     /// Ends a running or waiting turn, and waits for its end. `not_found`; `conflict`: it has ended otherwise before.
     async::Task<base::Result<TurnReader>> cancel(TurnName name, base::Deadline deadline);
-    /// Asks a turn to end, if it runs or waits.
+    /// Asks a turn to end, if it runs or waits here.
     void ask_to_cancel(const TurnName& name) { parts_.registry.stop(name, TurnState::cancelled); }
     /// The same, for one whose time here is over: it can be continued.
     void ask_to_interrupt(const TurnName& name) { parts_.registry.stop(name, TurnState::interrupted); }
     /// All turns of a session, for one reader.
     SessionFeed feed(SessionKey key);
+    /// May turns of these sessions run in other processes?
+    bool is_shared() const { return parts_.store.is_shared(); }
     /// Is there such a session, or is one being made?
     async::Task<base::Result<bool>> exists(SessionKey key);
 
@@ -118,9 +132,23 @@ class SessionService {
     async::Task<base::Result<void>> remove(SessionKey key, base::Deadline deadline);
 
   private:
-    base::Result<BegunTurn> start(TurnRequest request, std::optional<TakenUp> taken_up);
+    std::shared_ptr<const TurnName> make_name(const TurnRequest& request) const;
+    std::shared_ptr<TurnClaim> make_claim(const SessionKey& key, const std::string& turn_id) const;
+    base::Result<BegunTurn> start(TurnRequest request, std::optional<TakenUp> taken_up,
+                                  std::shared_ptr<const TurnName> name, bool resumes = false);
+    // What a key's record says is to be done.
+    struct Known {
+        std::optional<BegunTurn> joins;
+        std::optional<TakenUp> retries;
+        bool must_wait = false;  // for what becomes of its turn
+    };
     async::Task<base::Result<BegunTurn>> begin_claimed(TurnRequest request, std::optional<TurnName> continues);
-    async::Task<base::Result<BegunTurn>> begin_new(TurnRequest request, std::optional<TurnName> continues);
+    async::Task<base::Result<Known>> look_up(const IdempotencyRecord& record, const TurnRequest& request);
+    async::Task<bool> may_still_begin(const IdempotencyRecord& record, const TurnRequest& request);
+    async::Task<base::Result<BegunTurn>> continue_as(TurnName name, TurnRequest request,
+                                                     std::shared_ptr<const TurnName> as);
+    base::Result<TurnReader> follow(const TurnName& name, std::uint32_t after);
+    async::Task<base::Result<void>> remove_shared(TurnClaim& claim, base::Deadline deadline);
 
     Parts parts_;
     SessionSettings settings_;

@@ -6,6 +6,7 @@
 #include "tertulia/chat/message_builder.h"
 #include "tertulia/sessions/billed.h"
 #include "tertulia/sessions/given_tokens.h"
+#include "tertulia/sessions/shared_order.h"
 #include "tertulia/sessions/stored_answer.h"
 
 namespace tertulia::sessions {
@@ -21,6 +22,41 @@ std::string provider_of(const std::string& model_name) {
     return model_name.substr(0, model_name.find('/'));
 }
 
+base::Error still_busy() {
+    return {.code = base::Errc::conflict,
+            .message = "Another answer of this session is still being given; send again later.",
+            .retry_after = base::Milliseconds(1000)};
+}
+
+// Whose blocks come next after these events.
+std::string last_maker(std::string_view record, std::string_view bytes, std::string maker) {
+    EventEntry entry;
+    std::size_t at = 0;
+    for (EventCursor cursor; cursor.next(record, entry); at += std::size_t(entry.text_size) + entry.extra_size)
+        if (entry.kind == EventKind::maker) maker = bytes.substr(at, entry.text_size);
+    return maker;
+}
+
+std::vector<billing::Bill> noted_bills(std::string_view record, std::string_view bytes) {
+    std::vector<billing::Bill> bills;
+    EventEntry entry;
+    std::size_t at = 0;
+    for (EventCursor cursor; cursor.next(record, entry); at += std::size_t(entry.text_size) + entry.extra_size)
+        if (entry.kind == EventKind::billed)
+            if (auto billed = Billed::from_text(bytes.substr(at, entry.text_size)))
+                std::ranges::move(billed->bills, std::back_inserter(bills));
+    return bills;
+}
+
+bool has_content(std::string_view record) {
+    EventEntry entry;
+    for (EventCursor cursor; cursor.next(record, entry);)
+        if (entry.kind == EventKind::text || entry.kind == EventKind::refusal || entry.kind == EventKind::thinking ||
+            entry.kind == EventKind::tool_call)
+            return true;
+    return false;
+}
+
 std::int64_t code_points(std::string_view text) {
     return std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
 }
@@ -28,13 +64,15 @@ std::int64_t code_points(std::string_view text) {
 }  // namespace
 
 Turn::Turn(const SessionService::Parts& parts, const SessionSettings& settings, TurnRequest request,
-           std::optional<TakenUp> taken_up, std::shared_ptr<TurnClaim> claim, std::shared_ptr<TurnLog> log)
+           std::optional<TakenUp> taken_up, std::shared_ptr<TurnClaim> claim, std::shared_ptr<TurnLog> log,
+           bool resumes)
     : parts_(parts),
       settings_(settings),
       claim_(std::move(claim)),
       log_(std::move(log)),
       question_(parts_, settings_, *claim_, std::move(request), std::move(taken_up)),
       began_(parts_.clock.steady()),
+      resumes_(resumes),
       append_done_(async::Waiter::make(parts_.executor)) {}
 
 async::Task<void> Turn::run(std::unique_ptr<Turn> turn) {
@@ -50,14 +88,46 @@ async::Task<void> Turn::run(std::unique_ptr<Turn> turn) {
 }
 
 async::Task<bool> Turn::is_prepared() {
-    const Problem problem = co_await prepare();
+    Problem problem = co_await prepare();
     if (!problem) co_return true;
+    if (messages_ > 0) {  // it was begun by another process
+        co_await finish(std::unexpected(
+            models::Failure{claim_->stop.stop_requested() ? models::FailureKind::stopped : models::FailureKind::failed,
+                            *std::move(problem)}));
+        co_return false;
+    }
+    co_await give_claims_back(true);
     // Whatever else went wrong meanwhile: who was asked to end ends as that.
     if (claim_->stop.stop_requested())
-        end_with(claim_->stop_as, claim_->why_stopped());
+        end_with(stopped_as(), why_stopped());
     else
         end_with(TurnState::failed, *problem);
     co_return false;
+}
+
+// Before the end is told: whoever sends again finds session and key free.
+async::Task<void> Turn::give_claims_back(bool frees_key) {
+    if (!parts_.store.is_shared()) co_return;
+    if (is_open_) {
+        const auto abandoned = co_await parts_.store.abandon_turn(log_->name());
+        if (!abandoned)
+            parts_.log.warn("a session stays claimed for a while",
+                            {{"turn", claim_->turn_id}, {"reason", abandoned.error().message}});
+    }
+    if (question_.once_key().empty() || resumes_ || !frees_key) co_return;
+    const auto freed = co_await parts_.store.free_key(claim_->key.owner, question_.once_key(), claim_->turn_id);
+    if (!freed)
+        parts_.log.warn("an idempotency key stays claimed for a while",
+                        {{"turn", claim_->turn_id}, {"reason", freed.error().message}});
+}
+
+// A turn that can no longer be handed over has been interrupted.
+TurnState Turn::stopped_as() const {
+    return claim_->stop_as == TurnState::running ? TurnState::interrupted : claim_->stop_as;
+}
+
+base::Error Turn::why_stopped() const {
+    return claim_->stop_why.value_or(error_of(stopped_as()));
 }
 
 async::Task<void> Turn::end_after_bug(std::string what) {
@@ -66,6 +136,7 @@ async::Task<void> Turn::end_after_bug(std::string what) {
     if (log_->result()) co_return;
     // What is kept of it becomes the interrupted answer, which gets an end of its own.
     co_await parts_.checkpoints.leave(log_, parts_.executor);
+    if (is_open_) co_await parts_.store.abandon_turn(log_->name());
     end_with(TurnState::failed,
              {.code = base::Errc::internal, .message = "The server made a mistake; it is in its log."});
 }
@@ -85,8 +156,16 @@ async::Task<Turn::Problem> Turn::prepare() {
                                            .metrics = parts_.metrics},
                   question_.take_route(), question_.before() != nullptr, static_cast<models::Asker&>(*this),
                   claim_->stop.get_token());
-    if (auto chosen = call_->choose_first(); !chosen) co_return chosen.error();
-    const std::string_view so_far = question_.before() ? std::string_view(question_.before()->content) : "";
+    if (auto chosen = call_->choose_first(resumes_ ? this->so_far() : models::SoFar::nothing); !chosen)
+        co_return chosen.error();
+    if (resumes_ && question_.before() && this->so_far() == models::SoFar::other)
+        co_return base::Error{.code = base::Errc::upstream_unavailable,
+                              .message = "The answer was cut off within a tool call, and cannot be gone on with."};
+    std::string so_far;
+    if (resumes_)
+        so_far = text_so_far();
+    else if (question_.before())
+        so_far = question_.before()->content;
     auto problem = co_await question_.choose_context(call_->target(), so_far);
     while (problem && problem->code == base::Errc::too_large && call_->choose_next())
         problem = co_await question_.choose_context(call_->target(), so_far);
@@ -99,16 +178,72 @@ async::Task<Turn::Problem> Turn::prepare() {
 
 async::Task<Turn::Problem> Turn::wait_for_place() {
     const base::Deadline queue_deadline(now() + settings_.queue_limit);
-    if (!parts_.registry.is_first(*claim_)) log_->queue();
+    if (auto problem = co_await wait_for_first_place(queue_deadline)) co_return problem;
+    if (resumes_) co_return co_await take_over();
+    if (parts_.store.is_shared()) co_return co_await wait_for_shared_place(queue_deadline);
+    co_return std::nullopt;
+}
+
+async::Task<Turn::Problem> Turn::wait_for_first_place(base::Deadline deadline) {
+    if (!parts_.registry.is_first(*claim_)) show_that_it_waits();
     while (!parts_.registry.is_first(*claim_)) {
-        if (claim_->stop.stop_requested()) co_return claim_->why_stopped();
-        if (queue_deadline.passed(now()))
-            co_return base::Error{.code = base::Errc::conflict,
-                                  .message = "Another answer of this session is still being given; send again later.",
-                                  .retry_after = base::Milliseconds(1000)};
-        co_await claim_->waiter->wait(queue_deadline);
+        if (claim_->stop.stop_requested()) co_return why_stopped();
+        if (deadline.passed(now())) co_return still_busy();
+        co_await claim_->waiter->wait(deadline);
     }
-    if (claim_->stop.stop_requested()) co_return claim_->why_stopped();
+    if (claim_->stop.stop_requested()) co_return why_stopped();
+    co_return std::nullopt;
+}
+
+async::Task<Turn::Problem> Turn::wait_for_shared_place(base::Deadline deadline) {
+    SharedOrder order({.store = parts_.store, .registry = parts_.registry}, *claim_, settings_.look_again);
+    while (true) {
+        const base::SteadyTime begin = now();
+        auto look = co_await order.look(question_.opening(), question_.rejects());
+        parts_.metrics.store("open_turn", seconds(now() - begin), !look.has_value());
+        if (!look) co_return std::move(look.error());
+        if (!look->must_wait) {
+            is_open_ = true;
+            question_.take(std::move(look->session));
+            break;
+        }
+        show_that_it_waits();
+        if (!claim_->stop.stop_requested()) co_await order.wait(deadline);
+        if (auto problem = co_await wait_for_first_place(deadline)) co_return problem;
+        if (deadline.passed(now())) co_return still_busy();
+    }
+    if (claim_->stop.stop_requested()) co_return why_stopped();
+    co_return std::nullopt;
+}
+
+void Turn::show_that_it_waits() {
+    if (!resumes_ && !log_->was_queued()) log_->queue();
+}
+
+// What another process has begun.
+async::Task<Turn::Problem> Turn::take_over() {
+    auto handed = co_await parts_.store.take_over(question_.opening());
+    if (!handed) co_return std::move(handed.error());
+    is_open_ = true;
+    TurnRemains remains;
+    for (const std::string& piece : handed->pieces) remains.add(piece);
+    const std::uint32_t first_number = handed->first_number;
+    messages_ = handed->session.header.message_count;
+    question_.take(std::move(*handed));
+    log_->resume(remains,
+                 {.model = remains.model, .continues = question_.continues(), .prompt_tokens = remains.prompt_tokens},
+                 first_number);
+    earlier_ = std::make_unique<Earlier>(Earlier{
+        .maker = std::move(remains.maker), .model = std::move(remains.model), .attempts = std::move(remains.attempts)});
+    bills_ = noted_bills(log_->record().bytes(), log_->bytes());
+    noted_bills_ = bills_.size();
+    earlier_->last_maker = last_maker(log_->record().bytes(), log_->bytes(), earlier_->maker);
+    first_maker_ = earlier_->maker;
+    maker_ = earlier_->last_maker;
+    earlier_->is_content_open = has_content(log_->record().bytes());
+    take_given();
+    parts_.logs.started(log_);
+    if (claim_->stop.stop_requested()) co_return why_stopped();
     co_return std::nullopt;
 }
 
@@ -116,12 +251,12 @@ async::Task<Turn::Problem> Turn::wait_for_place() {
 
 async::Task<void> Turn::answer() {
     // The store's latency hides behind the model's; nothing is published before the message is durable.
-    begin_append();
+    if (!resumes_) begin_append();
     co_await call_->run(deadline_);
-    if (!co_await message_is_durable())
-        end_with(TurnState::failed, *append_error_);
-    else
-        co_await store_answer();
+    if (co_await message_is_durable()) co_return co_await finish(call_->outcome());
+    // Where it is not known whether the message was written, who repeats the request has to look for it.
+    co_await give_claims_back(append_error_->code == base::Errc::conflict);
+    end_with(TurnState::failed, *append_error_);
 }
 
 void Turn::begin_append() {
@@ -168,6 +303,7 @@ async::Task<bool> Turn::message_is_durable() {
 // -- what ModelCall asks of the turn ---------------------------------------------------------------------------------
 
 async::Task<base::Result<models::ModelRequest>> Turn::ask(const models::ModelRef& target, const models::Step& step) {
+    if (earlier_) earlier_->restarts = step.restarts;
     const std::string so_far = step.form == models::Form::whole ? std::string() : text_so_far();
     auto request = co_await question_.request(target, step, so_far);
     overlaps_.erase(&target);
@@ -228,19 +364,27 @@ void Turn::answering(const models::ModelRef& by, base::Milliseconds after) {
     overlap_.clear();
     if (auto asked = overlaps_.extract(&by)) overlap_ = std::move(asked.mapped());
     if (by.name != log_->started()->model) log_->change_model(by.name);
-    if (maker_ == by.provider->kind()) return;
-    maker_ = by.provider->kind();
-    log_->change_maker(maker_);
+    if (maker_ != by.provider->kind()) {
+        maker_ = by.provider->kind();
+        log_->change_maker(maker_);
+    }
+    // Another process has given the answer so far: the blocks of this call are new ones, even if its model is the same.
+    if (earlier_ && std::exchange(earlier_->is_content_open, false))
+        reroute(earlier_->model, by.name, base::Errc::timed_out, earlier_->restarts);
 }
 
 void Turn::rerouted(const models::Reroute& reroute) {
-    const std::string kept = reroute.restarts ? std::string() : text_so_far();
+    this->reroute(reroute.from->name, reroute.to->name, reroute.reason, reroute.restarts);
+}
+
+void Turn::reroute(std::string from, std::string to, base::Errc reason, bool restarts) {
+    const std::string kept = restarts ? std::string() : text_so_far();
     if (kept.empty()) log_->restart();
-    log_->reroute({.from = reroute.from->name,
-                   .to = reroute.to->name,
-                   .reason = std::string(base::to_string(reroute.reason)),
+    log_->reroute({.from = std::move(from),
+                   .to = std::move(to),
+                   .reason = std::string(base::to_string(reason)),
                    .kept_chars = code_points(kept)});
-    if (reroute.restarts) log_->replace_text("");
+    if (restarts) log_->replace_text("");
 }
 
 // So that the session's next turn does not run into it again.
@@ -301,9 +445,10 @@ void Turn::settle(std::size_t attempt) {
 // For the case of a crash: what follows in the log is of an attempt after those that are over.
 void Turn::note_bills() {
     const std::vector<models::AttemptRecord>& attempts = call_->attempts();
-    if (attempts.size() == 1) return;
+    const bool is_gone_on_with = earlier_ && earlier_->is_content_open;
+    if (attempts.size() == 1 && !is_gone_on_with) return;
     settle_ended();
-    if (bills_.size() == noted_bills_) return;
+    if (bills_.size() == noted_bills_ && !is_gone_on_with) return;
     const auto answering = std::ranges::find_if(
         attempts, [](const models::AttemptRecord& attempt) { return attempt.had_content && !attempt.is_over; });
     Billed billed{.bills = {bills_.begin() + static_cast<std::ptrdiff_t>(noted_bills_), bills_.end()}};
@@ -312,15 +457,52 @@ void Turn::note_bills() {
     log_->note(billed);
 }
 
-async::Task<void> Turn::store_answer() {
-    const auto outcome = call_->outcome();
-    chat::Answer answer = answer_so_far();
-    const bool was_stopped = !outcome && outcome.error().kind == models::FailureKind::stopped;
-    const TurnState state = outcome ? TurnState::completed : was_stopped ? claim_->stop_as : TurnState::failed;
-
-    TurnResult ended = result(state);
+void Turn::settle_all() {
+    if (!call_) return;
     held_.resize(call_->attempts().size());
     for (std::size_t i = 0; i < held_.size(); ++i) settle(i);
+}
+
+async::Task<void> Turn::finish(models::Attempt<chat::StopReason> outcome) {
+    const bool was_stopped = !outcome && outcome.error().kind == models::FailureKind::stopped;
+    if (was_stopped && claim_->stop_as == TurnState::running && co_await was_handed_over()) co_return;
+    co_await store_answer(std::move(outcome));
+}
+
+// Leaves the rest to another process, with all that there is. False: the store could not keep that.
+async::Task<bool> Turn::was_handed_over() {
+    co_await parts_.checkpoints.leave(log_, parts_.executor);
+    TurnResult left = result(TurnState::running);
+    settle_all();
+    if (bills_.size() > noted_bills_)
+        log_->note({.bills = {bills_.begin() + static_cast<std::ptrdiff_t>(noted_bills_), bills_.end()}});
+    noted_bills_ = bills_.size();
+    std::uint32_t reserved = 0;
+    std::vector<TurnCheckpoint> pieces{log_->take_checkpoint(0, true, reserved)};
+    pieces.push_back({.turn = pieces.front().turn, .data = TurnRemains::piece(left.attempts)});
+    auto handed = co_await parts_.store.checkpoint(std::move(pieces));
+    if (handed) handed = co_await parts_.store.hand_over(log_->name());
+    if (!handed) {
+        parts_.log.warn("a turn could not be handed over",
+                        {{"turn", claim_->turn_id}, {"reason", handed.error().message}});
+        co_return false;
+    }
+    // Who asked for its end meanwhile asks whoever takes it over.
+    if (claim_->stop_as == TurnState::cancelled) co_await parts_.store.ask_to_stop(log_->name(), TurnState::cancelled);
+    tell_end(left);
+    log_->leave(std::move(left));
+    parts_.logs.left(log_);
+    give_key_up();
+    co_return true;
+}
+
+async::Task<void> Turn::store_answer(models::Attempt<chat::StopReason> outcome) {
+    chat::Answer answer = answer_so_far();
+    const bool was_stopped = !outcome && outcome.error().kind == models::FailureKind::stopped;
+    const TurnState state = outcome ? TurnState::completed : was_stopped ? stopped_as() : TurnState::failed;
+
+    TurnResult ended = result(state);
+    settle_all();
     held_.clear();
     billing::BillTotal total = billing::add_up(bills_);
     ended.message = chat::text_of(answer.blocks);
@@ -336,7 +518,7 @@ async::Task<void> Turn::store_answer() {
     if (outcome)
         ended.stop_reason = chat::effective_stop_reason(*outcome, answer);
     else
-        ended.error = was_stopped ? claim_->why_stopped() : outcome.error().error;
+        ended.error = was_stopped ? why_stopped() : outcome.error().error;
     const std::int64_t now_us = parts_.clock.wall_us();
     ended.timestamp = question_.answer_place(now_us);
 
@@ -349,16 +531,21 @@ async::Task<void> Turn::store_answer() {
     parts_.metrics.store("end_turn", seconds(now() - begin), !stored.has_value());
     if (!stored) {
         // The answer cannot be kept, so it is not shown as complete.
+        const bool is_lost = stored.error().code == base::Errc::not_found;
         ended.state = TurnState::failed;
-        ended.error = stored.error().code == base::Errc::not_found
-                          ? base::Error{.code = base::Errc::conflict,
-                                        .message = "The session was deleted while this answer was being given."}
-                          : stored.error();
+        ended.error = is_lost ? base::Error{.code = base::Errc::conflict,
+                                            .message = "The session was deleted while this answer was being given."}
+                              : stored.error();
+        if (is_lost && parts_.store.is_shared()) {
+            // Another process has the session now, and has closed the turn.
+            ended.state = was_stopped ? state : TurnState::interrupted;
+            ended.error = error_of(ended.state);
+        }
         parts_.log.error(
             "answer not stored",
             {{"session", claim_->key.session_id}, {"turn", claim_->turn_id}, {"reason", stored.error().message}});
     }
-    if (outcome && call_->attempts().size() == 1 && !question_.before() && !ended.usage.input_estimated)
+    if (outcome && call_->attempts().size() == 1 && !earlier_ && !question_.before() && !ended.usage.input_estimated)
         parts_.limits.learn(ended.model, question_.context().plain_tokens, ended.usage.prompt());
     end(std::move(ended), true);
 }
@@ -413,6 +600,10 @@ TurnResult Turn::result(TurnState state) const {
     result.session_id = claim_->key.session_id;
     result.turn_id = claim_->turn_id;
     result.continues = question_.continues();
+    if (earlier_) {
+        result.model = earlier_->model;
+        result.attempts = earlier_->attempts;
+    }
     if (!call_) return result;
     result.model = call_->answering().name;
     for (const models::AttemptRecord& attempt : call_->attempts())
@@ -428,11 +619,24 @@ void Turn::count_as_running() {
 }
 
 void Turn::end(TurnResult ended, bool with_usage) {
+    tell_end(ended);
+    log_->finish(std::move(ended), with_usage);
+    parts_.logs.ended(log_);
+    give_key_up();
+}
+
+void Turn::give_key_up() {
+    if (!question_.once_key().empty()) parts_.keys.release(claim_->key.owner, question_.once_key(), claim_->turn_id);
+}
+
+void Turn::tell_end(const TurnResult& ended) {
     count_as_running();  // also one that has only waited comes to an end
     const double time = seconds(now() - began_);
     const std::string provider = ended.model.empty() ? "none" : provider_of(ended.model);
     const bool failed = ended.error.has_value();
-    const std::string_view state = log_->has_started() ? to_string(ended.state) : std::string_view("refused");
+    const std::string_view state = !log_->has_started()                ? "refused"
+                                   : ended.state == TurnState::running ? "handed_over"
+                                                                       : to_string(ended.state);
     const std::string_view code = failed ? base::to_string(ended.error->code) : std::string_view();
     parts_.metrics.turn_ended({.state = state,
                                .provider = provider,
@@ -460,9 +664,6 @@ void Turn::end(TurnResult ended, bool with_usage) {
                           {"input_tokens", ended.usage.prompt()},
                           {"output_tokens", ended.usage.output + ended.usage.reasoning},
                           {"seconds", time}});
-    log_->finish(std::move(ended), with_usage);
-    parts_.logs.ended(log_);
-    if (!question_.once_key().empty()) parts_.keys.release(claim_->key.owner, question_.once_key(), claim_->turn_id);
 }
 
 }  // namespace tertulia::sessions

@@ -22,7 +22,8 @@ namespace tertulia::sessions {
 /// The life of a turn, as a task that belongs to no connection: waits for its place in the session's order, reads the
 /// session, appends the user's message and calls the model at the same time, publishes the answer's steps to the log,
 /// stores the answer, and publishes the end. Where it takes up an earlier turn's answer it appends nothing and rewrites
-/// that answer. Belongs to its own task; one worker.
+/// that answer. On a store that several processes share it may hand the rest of its work to another one, where a turn
+/// that `resumes` goes on with it. Belongs to its own task; one worker.
 ///
 /// What readers may rely on: nothing is published before the user's message is durable, and the end is published only
 /// after the answer is durable. A turn that fails before its message is durable ends without having started; it has
@@ -31,7 +32,8 @@ class Turn : private models::Asker {
   public:
     /// `parts` and `settings` are the service's, which outlives its turns.
     Turn(const SessionService::Parts& parts, const SessionSettings& settings, TurnRequest request,
-         std::optional<TakenUp> taken_up, std::shared_ptr<TurnClaim> claim, std::shared_ptr<TurnLog> log);
+         std::optional<TakenUp> taken_up, std::shared_ptr<TurnClaim> claim, std::shared_ptr<TurnLog> log,
+         bool resumes = false);
 
     /// Runs the turn to its end and gives its place up. `turn` lives in the task.
     static async::Task<void> run(std::unique_ptr<Turn> turn);
@@ -45,6 +47,11 @@ class Turn : private models::Asker {
     async::Task<void> end_after_bug(std::string what);
     async::Task<Problem> prepare();
     async::Task<Problem> wait_for_place();
+    async::Task<Problem> wait_for_first_place(base::Deadline deadline);
+    async::Task<Problem> wait_for_shared_place(base::Deadline deadline);
+    async::Task<Problem> take_over();
+    async::Task<void> give_claims_back(bool frees_key);
+    void show_that_it_waits();
 
     async::Task<void> answer();
     [[gnu::noinline]] void begin_append();
@@ -73,14 +80,22 @@ class Turn : private models::Asker {
     async::Task<base::Result<void>> reserve(const models::ModelRef& target);
     void settle_ended();
     void settle(std::size_t attempt);
+    void settle_all();
     [[gnu::noinline]] void note_bills();
-    async::Task<void> store_answer();
+    async::Task<bool> was_handed_over();
+    TurnState stopped_as() const;
+    base::Error why_stopped() const;
+    void reroute(std::string from, std::string to, base::Errc reason, bool restarts);
+    async::Task<void> finish(models::Attempt<chat::StopReason> outcome);
+    async::Task<void> store_answer(models::Attempt<chat::StopReason> outcome);
     StoredMessage answer_record(const TurnResult& ended, std::int64_t now_us,
                                 std::vector<chat::ContentBlock> blocks) const;
 
     [[gnu::noinline]] void end_with(TurnState state, const base::Error& error);
     TurnResult result(TurnState state) const;
     void end(TurnResult result, bool with_usage);
+    void tell_end(const TurnResult& ended);
+    void give_key_up();
     void count_as_running();
     base::SteadyTime now() const { return parts_.clock.steady(); }
 
@@ -105,6 +120,17 @@ class Turn : private models::Asker {
     std::vector<Held> held_;            // of the call's attempts, in their order; none where no budget applies
     std::vector<billing::Bill> bills_;  // of those that are settled, in the order of their ends
     std::size_t noted_bills_ = 0;       // in the log
+    // Of a turn that resumes: what the process that ran it before has left.
+    struct Earlier {
+        std::string maker, last_maker;
+        std::string model;
+        std::vector<TurnAttempt> attempts;
+        bool is_content_open = false;  // it has given content, and nothing has been added to that
+        bool restarts = false;         // what comes next makes it void
+    };
+    std::unique_ptr<Earlier> earlier_;
+    const bool resumes_;
+    bool is_open_ = false;  // in a store that several processes share
     bool append_begun_ = false;
     std::optional<double> first_token_;     // seconds from the beginning
     bool is_counted_ = false;               // as running, in the metrics

@@ -9,6 +9,22 @@
 #include "tertulia/sessions/stored_answer.h"
 
 namespace tertulia::sessions {
+namespace {
+
+bool take_attempt(std::string_view& text, TurnAttempt& attempt) {
+    const auto model = base::take_sized(text);
+    const auto outcome = model ? base::take_sized(text) : std::nullopt;
+    const auto ms = outcome ? base::take_varint(text, INT64_MAX) : std::nullopt;
+    const auto tokens = ms ? base::take_varint(text, INT64_MAX) : std::nullopt;
+    if (!tokens) return false;
+    attempt = {.model = std::string(*model),
+               .outcome = std::string(*outcome),
+               .ms = static_cast<std::int64_t>(*ms),
+               .tokens = static_cast<std::int64_t>(*tokens)};
+    return true;
+}
+
+}  // namespace
 
 std::string TurnRemains::piece(std::string_view model, std::string_view maker, std::uint32_t reserved,
                                std::string_view record, std::string_view bytes, std::int64_t prompt_tokens) {
@@ -23,6 +39,18 @@ std::string TurnRemains::piece(std::string_view model, std::string_view maker, s
     return out;
 }
 
+std::string TurnRemains::piece(const std::vector<TurnAttempt>& attempts) {
+    std::string out = piece({}, {}, 0, {}, {});
+    base::append_varint(out, 0);
+    for (const TurnAttempt& attempt : attempts) {
+        base::append_sized(out, attempt.model);
+        base::append_sized(out, attempt.outcome);
+        base::append_varint(out, static_cast<std::uint64_t>(attempt.ms));
+        base::append_varint(out, static_cast<std::uint64_t>(attempt.tokens));
+    }
+    return out;
+}
+
 bool TurnRemains::add(std::string_view piece) {
     const auto number = base::take_varint(piece, UINT32_MAX);
     if (!number) return false;
@@ -32,11 +60,15 @@ bool TurnRemains::add(std::string_view piece) {
     const auto more_bytes = more_record ? base::take_sized(piece) : std::nullopt;
     if (!more_bytes) return false;
     const auto prompt = piece.empty() ? std::optional<std::uint64_t>(0) : base::take_varint(piece, INT64_MAX);
-    if (!prompt || !piece.empty()) return false;
+    if (!prompt) return false;
+    std::vector<TurnAttempt> calls;
+    while (!piece.empty())
+        if (!take_attempt(piece, calls.emplace_back())) return false;
     reserved = std::max(reserved, static_cast<std::uint32_t>(*number));
     if (!model_name->empty()) model = *model_name;
     if (!maker_name->empty()) maker = *maker_name;
     if (*prompt != 0) prompt_tokens = static_cast<std::int64_t>(*prompt);
+    std::ranges::move(calls, std::back_inserter(attempts));
     record += *more_record;
     bytes += *more_bytes;
     return true;

@@ -235,5 +235,22 @@ TEST(TurnCheckpoint, TextsThatAreMissingEndTheAnswerThere) {
     }
 }
 
+TEST(TurnCheckpoint, TheCallsOfATurnThatWasHandedOverStandBesideItsEvents) {
+    const std::vector<TurnAttempt> calls{{.model = "p/m", .outcome = "cancelled", .ms = 29'000, .tokens = 512},
+                                         {.model = "q/n", .outcome = "timed_out"}};
+    const std::string piece = TurnRemains::piece(calls);
+    TurnRemains remains;
+    EXPECT_TRUE(remains.add(TurnRemains::piece("p/m", "maker", 10'050, "record", "bytes", 70)));
+    EXPECT_TRUE(remains.add(piece));
+    EXPECT_EQ(remains.attempts, calls);
+    EXPECT_EQ(remains.model, "p/m");
+    EXPECT_EQ(remains.reserved, 10'050u);
+    EXPECT_EQ(remains.record, "record");
+    EXPECT_EQ(remains.prompt_tokens, 70);
+    EXPECT_FALSE(remains.add(piece + "x"));
+    EXPECT_FALSE(remains.add(piece.substr(0, piece.size() - 1)));
+    EXPECT_EQ(remains.attempts, calls);
+}
+
 }  // namespace
 }  // namespace tertulia::sessions

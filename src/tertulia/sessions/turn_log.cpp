@@ -49,24 +49,60 @@ TurnLog::~TurnLog() {
 std::shared_ptr<TurnLog> TurnLog::restore(const TurnName& name, const StoredMessage& answer,
                                           std::shared_ptr<std::atomic<std::int64_t>> memory) {
     auto log = std::make_shared<TurnLog>(std::make_shared<const TurnName>(name), std::move(memory));
+    log->fill(answer);
+    return log;
+}
+
+void TurnLog::fill(const StoredMessage& answer) {
     RestoredEvents restored = restore_events(answer);
+    const std::lock_guard lock(mutex_);
     EventEntry entry;
-    for (EventCursor cursor; cursor.next(restored.record, entry);) log->record_.add(entry);
-    if (log->record_.last_number() == 0) {  // kept by a version, or a program, that knew of no events
+    for (EventCursor cursor; cursor.next(restored.record, entry);) record_.add(entry);
+    if (record_.last_number() == 0) {  // kept by a version, or a program, that knew of no events
         const auto size = static_cast<std::uint32_t>(answer.content.size());
         restored.bytes = answer.content;
-        log->record_.add({.kind = EventKind::started, .number = 1});
-        if (size > 0) log->record_.add({.kind = EventKind::text, .number = 2, .text_size = size});
-        log->record_.add({.kind = EventKind::usage, .number = log->next_number()});
-        log->record_.add({.kind = EventKind::ended, .number = log->next_number()});
+        record_.add({.kind = EventKind::started, .number = 1});
+        if (size > 0) record_.add({.kind = EventKind::text, .number = 2, .text_size = size});
+        record_.add({.kind = EventKind::usage, .number = next_number()});
+        record_.add({.kind = EventKind::ended, .number = next_number()});
     }
-    log->bytes_ = std::move(restored.bytes);
-    log->result_ = std::make_shared<const TurnResult>(stored_result(name, answer));
-    log->started_ =
-        std::make_shared<const TurnStarted>(TurnStarted{.model = answer.model, .continues = log->result_->continues});
-    log->keep_text_once();
-    log->count_memory();
-    return log;
+    bytes_ = std::move(restored.bytes);
+    result_ = std::make_shared<const TurnResult>(stored_result(*name_, answer));
+    started_ = std::make_shared<const TurnStarted>(TurnStarted{.model = answer.model, .continues = result_->continues});
+    keep_text_once();
+    count_memory();
+    wake(true, true);
+}
+
+void TurnLog::follow() {
+    const std::lock_guard lock(mutex_);
+    started_ = std::make_shared<const TurnStarted>();
+}
+
+void TurnLog::leave(TurnResult result) {
+    const std::lock_guard lock(mutex_);
+    result_ = std::make_shared<const TurnResult>(std::move(result));
+    count_memory();
+    wake(true, true);
+}
+
+void TurnLog::resume(const TurnRemains& remains, TurnStarted started, std::uint32_t first_number) {
+    const std::lock_guard lock(mutex_);
+    EventEntry entry;
+    std::size_t size = 0;
+    for (EventCursor cursor; cursor.next(remains.record, entry);)
+        size += std::size_t(entry.text_size) + entry.extra_size;
+    if (size == remains.bytes.size()) {  // else it is spoilt
+        for (EventCursor cursor; cursor.next(remains.record, entry);) record_.add(entry);
+        bytes_ = remains.bytes;
+    }
+    if (record_.last_number() == 0) record_.add({.kind = EventKind::started, .number = first_number});
+    maker_ = remains.maker;
+    started_ = std::make_shared<const TurnStarted>(std::move(started));
+    model_ = started_->model;
+    reserved_ = std::max(reserved_.load(), remains.reserved);
+    count_memory();
+    wake(true, false);
 }
 
 // -- the writer ------------------------------------------------------------------------------------------------------
@@ -261,6 +297,11 @@ bool TurnLog::was_queued() const {
 bool TurnLog::has_started() const {
     const std::lock_guard lock(mutex_);
     return started_ != nullptr;
+}
+
+bool TurnLog::was_left() const {
+    const std::lock_guard lock(mutex_);
+    return result_ && result_->state == TurnState::running;
 }
 
 std::shared_ptr<const TurnStarted> TurnLog::started() const {

@@ -13,6 +13,7 @@
 #include "tertulia/sessions/billed.h"
 #include "tertulia/sessions/event_record.h"
 #include "tertulia/sessions/rerouted.h"
+#include "tertulia/sessions/turn_checkpoint.h"
 #include "tertulia/sessions/turn_result.h"
 
 namespace tertulia::sessions {
@@ -75,6 +76,17 @@ class TurnLog {
     void append(const chat::AnswerEvents& steps);
     /// Usage (if the turn got that far), then the terminal event. Nothing may follow.
     void finish(TurnResult result, bool with_usage);
+    /// The turn goes on in another process, which handed it over to this one: the log is as it was there.
+    void resume(const TurnRemains& remains, TurnStarted started, std::uint32_t first_number);
+
+    // -- of a turn that runs in another process ----------------------------------------------------------------------
+    /// It runs there, or goes on there from now on: readers come to the end without a terminal event, and to a result
+    /// that says `running`. Nothing may follow.
+    void leave(TurnResult result);
+    /// It runs there; nothing more is known of it.
+    void follow();
+    /// It has ended, as the store knows.
+    void fill(const StoredMessage& answer);
 
     /// For the writer only, valid until it adds more: the events, and their texts.
     const EventRecord& record() const { return record_; }
@@ -102,8 +114,10 @@ class TurnLog {
     bool has_started() const;
     /// Null: not yet. Set by `start`; never changes then.
     std::shared_ptr<const TurnStarted> started() const;
-    /// Set by `finish`; never changes then.
+    /// Set by `finish` (or `leave`); never changes then.
     std::shared_ptr<const TurnResult> result() const;
+    /// Has it come to its end here though its turn runs elsewhere?
+    bool was_left() const;
     /// The answer's text so far.
     std::string text() const;
     std::uint32_t last_number() const;

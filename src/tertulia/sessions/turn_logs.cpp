@@ -12,23 +12,47 @@ base::Result<std::shared_ptr<TurnLog>> TurnLogs::make(std::shared_ptr<const Turn
     auto log = std::make_shared<TurnLog>(name, memory_);
     const std::lock_guard lock(mutex_);
     if (auto room = make_room(); !room) return std::unexpected(room.error());
-    by_turn_.emplace(name->turn_id, log);
+    by_turn_.insert_or_assign(name->turn_id, log);
     return log;
 }
 
 base::Result<std::shared_ptr<TurnLog>> TurnLogs::restore(const TurnName& name, const StoredMessage& answer) {
     auto log = TurnLog::restore(name, answer, memory_);
     const std::lock_guard lock(mutex_);
+    std::weak_ptr<TurnLog>& known = restored_place(name.turn_id);
+    // Another reader was quicker.
+    if (auto same = known.lock(); same && same->name().key == name.key && same->result()) return same;
+    if (auto room = make_room(); !room) return std::unexpected(room.error());
+    known = log;
+    return log;
+}
+
+std::weak_ptr<TurnLog>& TurnLogs::restored_place(const std::string& turn_id) {
     if (restored_.size() >= clean_at_) {
         std::erase_if(restored_, [](const auto& entry) { return entry.second.expired(); });
         clean_at_ = std::max<std::size_t>(64, 2 * restored_.size());
     }
-    std::weak_ptr<TurnLog>& known = restored_[name.turn_id];
-    // Another reader was quicker.
-    if (auto same = known.lock(); same && same->name().key == name.key) return same;
+    return restored_[turn_id];
+}
+
+base::Result<TurnLogs::Followed> TurnLogs::follow(const TurnName& name) {
+    const std::lock_guard lock(mutex_);
+    std::weak_ptr<TurnLog>& known = restored_place(name.turn_id);
+    if (auto same = known.lock(); same && same->name().key == name.key && !same->result())
+        return Followed{.log = std::move(same), .is_new = false};
     if (auto room = make_room(); !room) return std::unexpected(room.error());
+    auto log = std::make_shared<TurnLog>(std::make_shared<const TurnName>(name), memory_);
+    log->follow();
     known = log;
-    return log;
+    return Followed{.log = std::move(log), .is_new = true};
+}
+
+bool TurnLogs::forget_unread(const std::shared_ptr<TurnLog>& log) {
+    const std::lock_guard lock(mutex_);
+    if (log.use_count() > 1) return false;
+    if (const auto found = restored_.find(log->name().turn_id); found != restored_.end() && found->second.lock() == log)
+        restored_.erase(found);
+    return true;
 }
 
 base::Result<void> TurnLogs::make_room() {
@@ -44,6 +68,7 @@ std::shared_ptr<TurnLog> TurnLogs::find(const TurnName& name) const {
         log = found->second;
     else if (const auto restored = restored_.find(name.turn_id); restored != restored_.end())
         log = restored->second.lock();
+    if (log && log->was_left()) return nullptr;
     return log && log->name().key == name.key ? log : nullptr;
 }
 
@@ -60,6 +85,16 @@ void TurnLogs::ended(const std::shared_ptr<TurnLog>& log) {
     ended_.push_back({clock_.steady(), log, bytes});
     ended_bytes_ += bytes;
     while (ended_bytes_ > settings_.max_bytes / 4 && !ended_.empty()) drop_oldest();
+}
+
+void TurnLogs::left(const std::shared_ptr<TurnLog>& log) {
+    const std::lock_guard lock(mutex_);
+    by_turn_.erase(log->name().turn_id);
+    const std::string name = line_name(log->name().key);
+    const auto line = lines_.find(name);
+    if (line == lines_.end()) return;
+    std::erase(line->second.started, log);
+    drop_line_if_empty(name);
 }
 
 void TurnLogs::forget(const SessionKey& key) {

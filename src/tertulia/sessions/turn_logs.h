@@ -35,12 +35,23 @@ class TurnLogs {
     /// The log of an ended turn that the store has. It is here while somebody reads it, once for all its readers.
     /// `unavailable`: as above.
     base::Result<std::shared_ptr<TurnLog>> restore(const TurnName& name, const StoredMessage& answer);
+    /// The log of a turn that runs in another process, the same for all its readers. Whoever made it (`is_new`) fills
+    /// it.
+    struct Followed {
+        std::shared_ptr<TurnLog> log;
+        bool is_new = false;
+    };
+    base::Result<Followed> follow(const TurnName& name);
+    /// Lets go of such a log, if nobody reads it (but the caller, who holds it once).
+    bool forget_unread(const std::shared_ptr<TurnLog>& log);
     /// The turn's log if it is here. A turn is found only under its session and owner.
     std::shared_ptr<TurnLog> find(const TurnName& name) const;
     /// The turn has started: it stands now in its session's order.
     void started(const std::shared_ptr<TurnLog>& log);
     /// The turn has ended: its log is kept for a while.
     void ended(const std::shared_ptr<TurnLog>& log);
+    /// The turn goes on in another process: whoever asks for it from now on has to ask the store.
+    void left(const std::shared_ptr<TurnLog>& log);
     /// Drops a session's ended logs (it is deleted).
     void forget(const SessionKey& key);
     /// Drops what has been kept for long enough.
@@ -69,6 +80,7 @@ class TurnLogs {
         std::int64_t bytes;
     };
     static std::string line_name(const SessionKey& key) { return key.owner + "|" + key.session_id; }
+    std::weak_ptr<TurnLog>& restored_place(const std::string& turn_id);
     base::Result<void> make_room();
     void drop_oldest();
     void drop_line_if_empty(const std::string& name);

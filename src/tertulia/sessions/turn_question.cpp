@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "tertulia/base/utf8.h"
 #include "tertulia/sessions/message_size.h"
 #include "tertulia/sessions/stored_answer.h"
 #include "tertulia/sessions/turn_result.h"
@@ -14,6 +15,8 @@ namespace {
 // The first look at a session: its header and enough history for most windows' first half.
 constexpr std::int64_t first_page_messages = 64, first_page_bytes = 64 << 10;
 constexpr std::int64_t next_page_messages = 500, next_page_bytes = 1 << 20;
+// More of a first message than any list shows.
+constexpr std::size_t first_words_bytes = 512;
 // The most messages that a refused client is told it has missed; for more it reads the history.
 constexpr std::int64_t most_missed = 200;
 constexpr std::int64_t most_missed_bytes = 1 << 20;
@@ -50,7 +53,9 @@ std::string TurnQuestion::continues() const {
 }
 
 std::string TurnQuestion::answer_place(std::int64_t now_us) const {
-    return taken_up_ ? taken_up_->place : base::next_timestamp(message_place_, now_us);
+    if (taken_up_) return taken_up_->place;
+    return parts_.store.is_shared() ? sessions::answer_place(message_place_)
+                                    : base::next_timestamp(message_place_, now_us);
 }
 
 // -- preparing -------------------------------------------------------------------------------------------------------
@@ -59,26 +64,63 @@ async::Task<TurnQuestion::Problem> TurnQuestion::prepare(base::Deadline deadline
     if (auto problem = co_await read_session()) co_return problem;
     if (auto problem = co_await check_parent()) co_return problem;
     if (auto problem = take_up_answer()) co_return problem;
+    if (has_begun_ && !taken_up_) take_own_question(1);
     asking_->question = {.role = chat::Role::user, .content = asking_->request.content};
     if (auto problem = choose_route()) co_return problem;
     co_return co_await wait_for_model(deadline);
 }
 
-async::Task<TurnQuestion::Problem> TurnQuestion::read_session() {
-    if (asking_->request.session_id.empty())
-        co_return std::nullopt;  // an id of our own making: nobody can have stored anything under it
-    co_return co_await load(taken_up_ ? 2 : 1);
+TurnOpening TurnQuestion::opening() const {
+    const TurnRequest& request = asking_->request;
+    return {.turn = {.key = claim_.key, .turn_id = claim_.turn_id},
+            .model = request.model,
+            .system = request.system,
+            .text = std::string(base::cut_utf8(chat::text_of(request.content), first_words_bytes)),
+            .max_messages = first_page_messages,
+            .max_bytes = first_page_bytes,
+            .stop = [&registry = parts_.registry, name = TurnName{.key = claim_.key, .turn_id = claim_.turn_id}](
+                        TurnState as) { registry.stop(name, as); }};
 }
 
-// The header, and the newest messages: at least so many of them, if there are.
-async::Task<TurnQuestion::Problem> TurnQuestion::load(std::size_t least) {
+void TurnQuestion::take(std::optional<SessionSnapshot> session) {
+    is_read_ = true;
+    if (!session) return;
+    asking_->header = std::move(session->header);
+    asking_->history = std::move(session->newest);
+    asking_->more_history = session->more;
+    if (!session->question_place.empty()) message_place_ = std::move(session->question_place);
+}
+
+void TurnQuestion::take(HandedTurn handed) {
+    has_begun_ = true;
+    take(std::move(handed.session));
+    if (handed.rewrites.empty() || asking_->history.empty()) return;
+    const StoredMessage& answer = asking_->history.front();
+    taken_up_ = std::make_unique<TakenUp>(
+        TakenUp{.how = answer.content.empty() ? TakenUp::How::retrying : TakenUp::How::continuing,
+                .turn_id = answer.turn_id,
+                .place = std::move(handed.rewrites)});
+}
+
+async::Task<TurnQuestion::Problem> TurnQuestion::read_session() {
+    if (!is_read_) {
+        if (asking_->request.session_id.empty())
+            co_return std::nullopt;  // an id of our own making: nobody can have stored anything under it
+        if (auto problem = co_await load()) co_return problem;
+    }
+    co_return co_await complete(taken_up_ ? 2 : 1);
+}
+
+async::Task<TurnQuestion::Problem> TurnQuestion::load() {
     auto opened = co_await parts_.store.open(claim_.key, first_page_messages, first_page_bytes);
     if (!opened) co_return opened.error();
-    if (!*opened) co_return std::nullopt;
+    take(*std::move(opened));
+    co_return std::nullopt;
+}
+
+// At least so many of the newest messages, if there are.
+async::Task<TurnQuestion::Problem> TurnQuestion::complete(std::size_t least) {
     std::vector<StoredMessage>& history = asking_->history;
-    asking_->header = std::move((*opened)->header);
-    history = std::move((*opened)->newest);
-    asking_->more_history = (*opened)->more;
     if (history.size() < least && asking_->more_history) {
         // An answer so long that its question did not come with it.
         auto question = co_await parts_.store.older(claim_.key, history.back().timestamp, 1, 1);
@@ -218,15 +260,24 @@ void TurnQuestion::forget() {
 async::Task<TurnQuestion::Problem> TurnQuestion::recall() {
     asking_ = std::make_unique<Asking>();
     const std::size_t own = taken_up_ ? 2 : 1;
-    if (auto problem = co_await load(own)) co_return problem;
-    std::vector<StoredMessage>& history = asking_->history;
+    if (auto problem = co_await load()) co_return problem;
+    if (auto problem = co_await complete(own)) co_return problem;
+    const std::vector<StoredMessage>& history = asking_->history;
     if (history.size() < own || history[own - 1].role != chat::Role::user)
         co_return base::Error{.code = base::Errc::conflict,
                               .message = "The session was deleted while this answer was being given."};
-    asking_->question = {.role = chat::Role::user, .content = blocks_of(history[own - 1])};
+    take_own_question(own);
+    asking_->question = {.role = chat::Role::user, .content = std::exchange(asking_->request.content, {})};
+    co_return std::nullopt;
+}
+
+// Of the newest `own` messages, which are the turn's, the oldest is its question.
+void TurnQuestion::take_own_question(std::size_t own) {
+    std::vector<StoredMessage>& history = asking_->history;
+    asking_->request.content = blocks_of(history[own - 1]);
+    message_place_ = history[own - 1].timestamp;
     history.erase(history.begin(), history.begin() + static_cast<std::ptrdiff_t>(own));
     asking_->header.message_count -= static_cast<std::int64_t>(own);
-    co_return std::nullopt;
 }
 
 async::Task<base::Result<models::ModelRequest>> TurnQuestion::request(const models::ModelRef& target,
@@ -272,7 +323,7 @@ void TurnQuestion::add_partial_answer(models::ModelRequest& request, models::For
 
 TurnStart TurnQuestion::take_start(std::uint32_t first_number) {
     const std::int64_t now_us = parts_.clock.wall_us();
-    message_place_ = base::next_timestamp(asking_->header.last_timestamp, now_us);
+    if (message_place_.empty()) message_place_ = base::next_timestamp(asking_->header.last_timestamp, now_us);
     StoredMessage message;
     message.role = chat::Role::user;
     message.content = chat::text_of(asking_->request.content);
@@ -292,15 +343,11 @@ TurnStart TurnQuestion::take_start(std::uint32_t first_number) {
                     .system = asking_->header.system,
                     .context_from = asking_->header.context_from,
                     .context_window = asking_->header.context_window};
-    if (!once_key_.empty())
-        start.idempotency = IdempotencyRecord{
-            .key = once_key_,
-            .fingerprint = asking_->request.once.fingerprint,
-            .session_id = claim_.key.session_id,
-            .turn_id = claim_.turn_id,
-            .expires_us =
-                now_us +
-                std::chrono::duration_cast<std::chrono::microseconds>(asking_->request.once.remembered_for).count()};
+    // On a shared store it has been claimed before.
+    if (!once_key_.empty() && !parts_.store.is_shared()) {
+        start.idempotency = asking_->request.once.record({.key = claim_.key, .turn_id = claim_.turn_id}, now_us);
+        start.idempotency->key = once_key_;
+    }
     return start;
 }
 

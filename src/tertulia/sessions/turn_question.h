@@ -26,6 +26,11 @@ class TurnQuestion {
     TurnQuestion(const SessionService::Parts& parts, const SessionSettings& settings, const TurnClaim& claim,
                  TurnRequest request, std::optional<TakenUp> taken_up);
 
+    /// How a store that several processes share opens the turn, and what it gave: then `prepare` reads no more.
+    TurnOpening opening() const;
+    void take(std::optional<SessionSnapshot> session);
+    /// The same for a turn that another process has begun and handed over.
+    void take(HandedTurn handed);
     /// Reads the session, checks `parent`, takes the earlier answer up, and finds the models that may answer (waiting
     /// for one that still loads). A problem ends the turn before its start.
     async::Task<Problem> prepare(base::Deadline deadline);
@@ -50,6 +55,8 @@ class TurnQuestion {
     /// TurnRequest's: for the log, and OnceKey's.
     const std::string& request_id() const { return request_id_; }
     const std::string& once_key() const { return once_key_; }
+    /// Is it not to wait for another turn? Until `forget`.
+    bool rejects() const { return asking_->request.on_busy == OnBusy::reject; }
     /// Its counts; its messages are gone after `forget`.
     const Context& context() const { return context_; }
     /// Of the latest request, the answer so far included; our estimate.
@@ -64,7 +71,7 @@ class TurnQuestion {
     const StoredMessage* before() const { return before_ && !before_->content.empty() ? before_.get() : nullptr; }
     /// The turn that is continued; empty: none.
     std::string continues() const;
-    /// Of an answer that takes none up: the first place after the message, now.
+    /// Of an answer that takes none up: the first place after the message (on a shared store), now (on others).
     std::string answer_place(std::int64_t now_us) const;
     /// The messages after `parent`, where there are any; until `forget`.
     std::optional<std::vector<StoredMessage>> take_missed();
@@ -93,7 +100,9 @@ class TurnQuestion {
     };
 
     async::Task<Problem> read_session();
-    async::Task<Problem> load(std::size_t least);
+    async::Task<Problem> load();
+    async::Task<Problem> complete(std::size_t least);
+    void take_own_question(std::size_t own);
     async::Task<Problem> check_parent();
     Problem take_up_answer();
     Problem choose_route();
@@ -113,6 +122,8 @@ class TurnQuestion {
     std::unique_ptr<StoredMessage> before_;
     const models::ModelRef* context_for_ = nullptr;
     bool has_less_context_ = false;
+    bool is_read_ = false;    // by `take`
+    bool has_begun_ = false;  // in another process
     std::int64_t max_tokens_ = 0;
     Context context_;
     std::int64_t so_far_tokens_ = 0;

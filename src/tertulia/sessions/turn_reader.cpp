@@ -1,7 +1,5 @@
 #include "tertulia/sessions/turn_reader.h"
 
-#include <algorithm>
-
 namespace tertulia::sessions {
 
 TurnReader::TurnReader(std::shared_ptr<TurnLog> log, async::Executor executor, std::uint32_t after)
@@ -39,6 +37,15 @@ async::Task<bool> TurnReader::wait_start(base::Deadline deadline) {
     co_return true;
 }
 
+async::Task<bool> TurnReader::wait_begun(base::Deadline deadline) {
+    wake_for(TurnLog::WakeFor::start_or_end);
+    while (!log_->has_started() && !log_->result()) {
+        if (deadline.passed(std::chrono::steady_clock::now())) co_return false;
+        co_await waiter_->wait(deadline);
+    }
+    co_return true;
+}
+
 async::Task<std::shared_ptr<const TurnResult>> TurnReader::wait_end(base::Deadline deadline) {
     wake_for(TurnLog::WakeFor::end);
     while (true) {
@@ -54,7 +61,7 @@ void TurnReader::stop() {
 }
 
 bool TurnReader::is_over() const {
-    return log_->result() && std::max(place_.shown, place_.after) >= log_->last_number();
+    return log_->result() && place() >= log_->last_number();
 }
 
 }  // namespace tertulia::sessions

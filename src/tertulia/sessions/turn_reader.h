@@ -1,6 +1,7 @@
 // One reader's place in a turn's log.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 
@@ -23,8 +24,12 @@ class TurnReader {
     async::Task<bool> next(EventBatch& batch, base::Deadline deadline);
     /// Waits until the turn waits in its queue, has started, or ended without. False: neither by the deadline.
     async::Task<bool> wait_start(base::Deadline deadline);
+    /// Waits until it has started, or ended without.
+    async::Task<bool> wait_begun(base::Deadline deadline);
     /// Waits for the end; null: not by the deadline.
     async::Task<std::shared_ptr<const TurnResult>> wait_end(base::Deadline deadline);
+    /// The number of the last event that it has given, or began after.
+    std::uint32_t place() const { return std::max(place_.shown, place_.after); }
     /// Has the turn ended, with nothing left to read?
     bool is_over() const;
     /// `next` gives nothing any more: an empty batch, at once.

@@ -51,13 +51,14 @@ base::Result<void> TurnRegistry::enter(std::shared_ptr<TurnClaim> claim, OnBusy 
                                            .retry_after = base::Milliseconds(1000)});
     }
     auto place = claims.end();
-    if (on_busy == OnBusy::interrupt && !claims.empty()) {
-        claim->interrupts = true;
-        request_stop(claims.front(), TurnState::cancelled);
+    claim->interrupts = on_busy == OnBusy::interrupt;
+    if (claim->interrupts && !claims.empty()) {
+        const bool runs = !claims.front()->waits_elsewhere;
+        if (runs) request_stop(claims.front(), TurnState::cancelled);
         // What is no message (a deletion) is not overtaken.
         const auto barrier =
             std::find_if(claims.rbegin(), claims.rend(), [](const auto& waiting) { return waiting->turn_id.empty(); });
-        place = std::find_if(barrier == claims.rend() ? claims.begin() + 1 : barrier.base(), claims.end(),
+        place = std::find_if(barrier == claims.rend() ? claims.begin() + (runs ? 1 : 0) : barrier.base(), claims.end(),
                              [](const auto& waiting) { return !waiting->interrupts; });
     }
     claims.insert(place, std::move(claim));
@@ -75,8 +76,25 @@ base::Result<void> TurnRegistry::enter_behind_all(std::shared_ptr<TurnClaim> cla
 
 bool TurnRegistry::is_first(const TurnClaim& claim) const {
     const std::lock_guard lock(mutex_);
-    const auto line = lines_.find(line_name(claim.key));
-    return line != lines_.end() && !line->second.claims.empty() && line->second.claims.front().get() == &claim;
+    return first(claim.key) == &claim;
+}
+
+const TurnClaim* TurnRegistry::first(const SessionKey& key) const {
+    const auto line = lines_.find(line_name(key));
+    return line == lines_.end() || line->second.claims.empty() ? nullptr : line->second.claims.front().get();
+}
+
+void TurnRegistry::wait_elsewhere(TurnClaim& claim) {
+    const std::lock_guard lock(mutex_);
+    claim.waits_elsewhere = true;
+}
+
+bool TurnRegistry::stop_waiting_elsewhere(TurnClaim& claim) {
+    const std::lock_guard lock(mutex_);
+    claim.waits_elsewhere = false;
+    if (first(claim.key) != &claim) return false;
+    stop_if_interrupted(lines_.at(line_name(claim.key)));
+    return true;
 }
 
 void TurnRegistry::leave(const TurnClaim& claim) {
@@ -95,21 +113,26 @@ void TurnRegistry::leave(const TurnClaim& claim) {
         lines_.erase(found);
     } else if (was_first) {
         line.claims.front()->waiter->wake();
-        // Who interrupts means whatever runs before its own turn.
-        if (line.claims.size() > 1 && line.claims[1]->interrupts)
-            request_stop(line.claims.front(), TurnState::cancelled);
+        stop_if_interrupted(line);
     }
+}
+
+// Who interrupts means whatever runs before its own turn.
+void TurnRegistry::stop_if_interrupted(const Claims& line) {
+    if (line.claims.size() > 1 && line.claims[1]->interrupts) request_stop(line.claims.front(), TurnState::cancelled);
 }
 
 std::string TurnRegistry::running(const SessionKey& key) const {
     const std::lock_guard lock(mutex_);
-    const auto line = lines_.find(line_name(key));
-    return line == lines_.end() || line->second.claims.empty() ? std::string() : line->second.claims.front()->turn_id;
+    const TurnClaim* const claim = first(key);
+    return !claim || claim->waits_elsewhere ? std::string() : claim->turn_id;
 }
 
 void TurnRegistry::request_stop(const std::shared_ptr<TurnClaim>& claim, TurnState as, std::optional<base::Error> why) {
     // On the turn's own worker, since what it stops (sockets) belongs there.
     boost::asio::post(claim->executor, [claim, as, why = std::move(why)] {
+        // Who was asked to end is not handed over.
+        if (as == TurnState::running && claim->stop.stop_requested()) return;
         claim->stop_as = as;
         claim->stop_why = why;
         claim->stop.request_stop();
@@ -171,6 +194,11 @@ void TurnRegistry::watch(std::weak_ptr<async::Waiter> waiter) {
 void TurnRegistry::close() {
     const std::lock_guard lock(mutex_);
     closed_ = true;
+}
+
+bool TurnRegistry::is_closed() const {
+    const std::lock_guard lock(mutex_);
+    return closed_;
 }
 
 std::size_t TurnRegistry::size() const {

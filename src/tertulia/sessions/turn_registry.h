@@ -26,14 +26,16 @@ struct TurnClaim {
     /// Ask the turn to end: requested on the turn's worker only (see TurnRegistry::stop).
     async::Executor executor;
     std::stop_source stop;
-    /// What the turn then ends as. On its worker only.
+    /// What the turn then ends as; `running`: it is handed over to another process. On its worker only.
     TurnState stop_as = TurnState::cancelled;
     /// Why, where that says more than the state. On its worker only.
     std::optional<base::Error> stop_why = {};
     /// The request that began it (TurnRequest::request_id).
     std::string request_id = {};
-    /// It ends the turn that runs when it comes, and goes before those that merely wait.
+    /// It ends the turn that runs when it comes, wherever, and goes before those that merely wait. `enter` says it.
     bool interrupts = false;
+    /// The first one of its session here, it waits for a turn of another process: it does not run. The registry's.
+    bool waits_elsewhere = false;
 
     /// The error of a turn that was asked to end.
     base::Error why_stopped() const;
@@ -60,6 +62,10 @@ class TurnRegistry {
     base::Result<void> enter_behind_all(std::shared_ptr<TurnClaim> claim);
     /// Is it this claim's turn?
     bool is_first(const TurnClaim& claim) const;
+    /// The claim, the session's first here, waits for a turn of another process: who interrupts goes before it.
+    void wait_elsewhere(TurnClaim& claim);
+    /// It looks again whether its place has come. False: it is not even the first here any more.
+    bool stop_waiting_elsewhere(TurnClaim& claim);
     /// Gives the place up, waiting or running; the next one is woken.
     void leave(const TurnClaim& claim);
 
@@ -78,13 +84,16 @@ class TurnRegistry {
     void watch(std::weak_ptr<async::Waiter> waiter);
     /// No `enter` from now on.
     void close();
+    bool is_closed() const;
     std::size_t size() const;
 
   private:
     struct Claims {
         std::vector<std::shared_ptr<TurnClaim>> claims;  // the first one runs
     };
+    const TurnClaim* first(const SessionKey& key) const;
     static std::string line_name(const SessionKey& key) { return key.owner + "|" + key.session_id; }
+    static void stop_if_interrupted(const Claims& line);
     static void request_stop(const std::shared_ptr<TurnClaim>& claim, TurnState as,
                              std::optional<base::Error> why = {});
 

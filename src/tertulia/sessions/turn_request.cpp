@@ -8,4 +8,12 @@ std::optional<OnDisconnect> parse_on_disconnect(std::string_view text) {
     return std::nullopt;
 }
 
+IdempotencyRecord OnceKey::record(const TurnName& turn, std::int64_t now_us) const {
+    return {.key = key,
+            .fingerprint = fingerprint,
+            .session_id = turn.key.session_id,
+            .turn_id = turn.turn_id,
+            .expires_us = now_us + std::chrono::duration_cast<std::chrono::microseconds>(remembered_for).count()};
+}
+
 }  // namespace tertulia::sessions

@@ -30,6 +30,9 @@ struct OnceKey {
     /// The key was not chosen by the client, but made of the fingerprint.
     bool is_automatic = false;
     base::Milliseconds remembered_for{0};
+
+    /// What is kept of it for a turn that begins now.
+    IdempotencyRecord record(const TurnName& turn, std::int64_t now_us) const;
 };
 
 /// One message and how it is to be answered. Checked by whoever makes it: ids are valid, texts are UTF-8. Value.
