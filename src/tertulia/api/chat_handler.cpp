@@ -111,6 +111,7 @@ async::Task<void> ChatHandler::answer_json(const http::Request& request, http::R
                                            sessions::BegunTurn turn) {
     // The turn has limits of its own and always ends: this wait needs none.
     const std::shared_ptr<const sessions::TurnResult> result = co_await turn.reader.wait_end(base::Deadline::never());
+    if (result->state == sessions::TurnState::running) co_return co_await accept(writer, turn, false);
     http::Response response;
     if (result->state == sessions::TurnState::completed) {
         response = json_response(200, {});
@@ -137,13 +138,22 @@ async::Task<void> ChatHandler::answer_stream(const http::Request& request, http:
 
 async::Task<void> ChatHandler::answer_async(const http::Request& request, http::ResponseWriter& writer,
                                             sessions::BegunTurn turn) {
-    // What is acknowledged is durable, or said to wait.
-    co_await turn.reader.wait_start(base::Deadline::never());
+    // What is acknowledged is durable, or said to wait: where another process may be asked for it, only the former.
+    if (sessions_.is_shared())
+        co_await turn.reader.wait_begun(base::Deadline::never());
+    else
+        co_await turn.reader.wait_start(base::Deadline::never());
     const bool started = turn.reader.has_started();
     if (!started && !turn.reader.log().was_queued()) {
         co_await refuse_unstarted(request, writer, turn.reader);
         co_return;
     }
+    co_await accept(writer, turn, true);
+}
+
+// The answer comes later, or from another process.
+async::Task<void> ChatHandler::accept(http::ResponseWriter& writer, const sessions::BegunTurn& turn, bool is_wished) {
+    const bool started = turn.reader.has_started();
     const sessions::TurnName& name = turn.reader.name();
     http::Response response = json_response(202, "{\"session_id\":");
     base::append_json_string(response.body, name.key.session_id);
@@ -151,7 +161,7 @@ async::Task<void> ChatHandler::answer_async(const http::Request& request, http::
     base::append_json_string(response.body, name.turn_id);
     response.body += started ? ",\"state\":\"running\"}" : ",\"state\":\"queued\"}";
     response.headers.add("location", "/sessions/" + name.key.session_id + "/turns/" + name.turn_id);
-    response.headers.add("preference-applied", "respond-async");
+    if (is_wished) response.headers.add("preference-applied", "respond-async");
     if (turn.is_replay) response.headers.add(replayed_field, "true");
     co_await writer.respond(std::move(response));
 }

@@ -54,8 +54,9 @@ class ChatHandler {
                                          sessions::BegunTurn turn);
     async::Task<void> answer_stream(const http::Request& request, http::ResponseWriter& writer,
                                     sessions::BegunTurn turn);
-    static async::Task<void> answer_async(const http::Request& request, http::ResponseWriter& writer,
-                                          sessions::BegunTurn turn);
+    async::Task<void> answer_async(const http::Request& request, http::ResponseWriter& writer,
+                                   sessions::BegunTurn turn);
+    static async::Task<void> accept(http::ResponseWriter& writer, const sessions::BegunTurn& turn, bool is_wished);
 
     sessions::SessionService& sessions_;
     const base::Clock& clock_;

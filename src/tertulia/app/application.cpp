@@ -74,8 +74,9 @@ base::Result<void> Application::open_store() {
     spending_.emplace(*prices_, budgets_, *store_, clock_);
     checkpoints_ = std::make_unique<sessions::Checkpoints>(
         sessions::Checkpoints::Parts{.store = *store_, .clock = clock_, .log = log_, .metrics = metrics_},
-        sessions::Checkpoints::Settings{.interval = config_.checkpoints.interval,
-                                        .bytes = static_cast<std::size_t>(config_.checkpoints.bytes)});
+        sessions::Checkpoints::Settings{
+            .interval = config_.checkpoints.interval.value_or(sessions::Checkpoints::usual_interval(*store_)),
+            .bytes = static_cast<std::size_t>(config_.checkpoints.bytes)});
     return {};
 }
 

@@ -119,7 +119,8 @@ struct Config {
     } limits;
 
     struct Checkpoints {
-        base::Milliseconds interval{250};
+        /// Nothing: as the store asks for it.
+        std::optional<base::Milliseconds> interval = {};
         std::int64_t bytes = 4096;
     } checkpoints;
 

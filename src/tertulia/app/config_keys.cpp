@@ -302,7 +302,8 @@ const std::array table = {
                 .description = "How often the running turns are saved, all together, for the case of a crash. 0: not "
                                "at all.",
                 .least = 0,
-                .most = day_ms},
+                .most = day_ms,
+                .default_note = "`250`; `5000` where several processes share the store"},
     Key<Config>{.path = "checkpoints.bytes",
                 .slot = SLOT(Config, checkpoints.bytes),
                 .description = "A turn with more unsaved text than this is saved sooner.",
