@@ -37,7 +37,7 @@ constexpr std::string_view query_marks = "/?!$'()*,;:@";
 // Some fronts decode the path before they hand it on, and some do not: what could not stand in a request's line was
 // decoded.
 std::string encoded_path(std::string_view path) {
-    const std::string as_it_is = http::percent_encode(path, "/!$&'()*+,;=:@%");
+    std::string as_it_is = http::percent_encode(path, "/!$&'()*+,;=:@%");
     if (as_it_is == path && http::percent_decode(path)) return as_it_is;
     return http::percent_encode(path, path_marks);
 }
