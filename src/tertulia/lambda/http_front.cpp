@@ -83,9 +83,9 @@ Task<Posted> HttpFront::answer(std::shared_ptr<const Invocation> invocation, Eve
     const Posted posted = co_await served->writer->hand_over(failure);
     record(*served, began);
     parts_.log.info("invocation", {{"invocation", served->invocation->id},
-                                    {"trace_id", served->invocation->trace_id},
-                                    {"request_id", served->request.id},
-                                    {"shape", to_string(shape)}});
+                                   {"trace_id", served->invocation->trace_id},
+                                   {"request_id", served->request.id},
+                                   {"shape", to_string(shape)}});
     // What goes on behind an answer (`Prefer: respond-async`) goes on to its end.
     const base::Deadline end = later(served->invocation->deadline, -settings_.margin / 4);
     co_await served->turns->finish(later(served->invocation->deadline, -settings_.margin), end);
