@@ -19,6 +19,7 @@ dev_test() {
     offer_test_packages
     offer_node_packages
     offer_cloud_tools
+    offer_dynamodb_local
     if [[ ! -d ${TERTULIA_TEST_DATA:-../shared/data} ]]; then
         say "No recordings at ${TERTULIA_TEST_DATA:-../shared/data} (TERTULIA_TEST_DATA): the tests that read them are left out."
     fi
@@ -101,5 +102,31 @@ offer_cloud_tools() {
         die "test: the tools for deploy/cdk could not be installed"
     else
         say "Without them (see above) the tests of what is deployed are left out."
+    fi
+}
+
+# The service's own code, for the DynamoDB store. Java and Maven are installed only where there are none.
+offer_dynamodb_local() {
+    local folder=$PWD/build/dynamodb-local list=tests/dynamodb_local/pom.xml
+    if cmp -s "$list" "$folder/installed.xml" && command -v java >/dev/null; then
+        export TERTULIA_TEST_DYNAMODB_LOCAL=$folder/deps
+        return 0
+    fi
+    if ! { command -v java && command -v mvn; } >/dev/null && ! (need java); then
+        [[ ${CI:-} != true ]] || die "test: Java and Maven could not be installed"
+        say "No Java or Maven (packages default-jre-headless and maven): the tests on DynamoDB Local are left out."
+        return 0
+    fi
+    say "Fetching DynamoDB Local ($list) into $folder ..."
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    if mvn -q -B --strict-checksums -f "$list" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+        -DincludeScope=runtime -DoutputDirectory="$folder/deps" >&2; then
+        cp "$list" "$folder/installed.xml"
+        export TERTULIA_TEST_DYNAMODB_LOCAL=$folder/deps
+    elif [[ ${CI:-} == true ]]; then
+        die "test: DynamoDB Local could not be fetched"
+    else
+        say "Without it (see above) the tests on DynamoDB Local are left out."
     fi
 }

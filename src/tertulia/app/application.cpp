@@ -68,7 +68,8 @@ base::Result<void> Application::open_billing() {
 
 base::Result<void> Application::open_store() {
     auto store = storage::open_store(
-        config_.store, log_, [&prices = *prices_](billing::Bill bill) { return prices.priced(std::move(bill)); });
+        config_.store, log_, [&prices = *prices_](billing::Bill bill) { return prices.priced(std::move(bill)); },
+        loaded_.environment, clock_, random_);
     if (!store) return std::unexpected(store.error());
     store_ = std::move(*store);
     spending_.emplace(*prices_, budgets_, *store_, clock_);

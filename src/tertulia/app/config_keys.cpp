@@ -11,6 +11,7 @@
 #include "tertulia/billing/money.h"
 #include "tertulia/http/url.h"
 #include "tertulia/models/model_directory.h"
+#include "tertulia/storage/open_store.h"
 
 namespace tertulia::app {
 namespace {
@@ -25,9 +26,6 @@ bool one_of(std::string_view text, Options... options) {
 
 bool is_listen(std::string_view text) {
     return parse_listen(text).has_value();
-}
-bool is_store(std::string_view text) {
-    return text == "memory:" || (text.starts_with("sqlite:") && text.size() > std::string_view("sqlite:").size());
 }
 bool is_level(std::string_view text) {
     return one_of(text, "debug", "info", "warn", "error", "off");
@@ -103,10 +101,11 @@ const std::array table = {
     Key<Config>{.path = "store",
                 .slot = SLOT(Config, store),
                 .description =
-                    "Where sessions are kept: a SQLite file (the folder is made where it is missing), or only "
-                    "in memory, to be forgotten at the end.",
-                .allowed = "sqlite:PATH or memory:",
-                .valid = is_store},
+                    "Where sessions are kept: a SQLite file (the folder is made where it is missing), only in "
+                    "memory, to be forgotten at the end, or in DynamoDB (docs/dynamodb.md), which several servers may "
+                    "share.",
+                .allowed = "sqlite:PATH, memory: or dynamodb:",
+                .valid = storage::is_store},
     Key<Config>{.path = "model",
                 .slot = SLOT(Config, model),
                 .description = "The model where neither the request nor its session names one.",

@@ -174,7 +174,7 @@ TEST_F(LoadConfig, RefusesValuesThatDoNotFit) {
     } rows[] = {
         {"listen = 8080", "listen"},
         {"listen = \"8080\"", "must be HOST:PORT"},
-        {"store = \"mysql:x\"", "must be sqlite:PATH or memory:, not \"mysql:x\""},
+        {"store = \"mysql:x\"", "must be sqlite:PATH, memory: or dynamodb:, not \"mysql:x\""},
         {"max_tokens = \"many\"", "must be a whole number from 1 to 10000000, not \"many\""},
         {"max_tokens = 0", "not 0"},
         {"max_tokens = 1.5", "must be a whole number from 1 to 10000000, not 1.5"},

@@ -9,6 +9,7 @@
 
 #include "tertulia/app/config_document.h"
 #include "tertulia/app/config_loader.h"
+#include "tertulia/app/create_tables.h"
 #include "tertulia/app/run_lambda.h"
 #include "tertulia/app/serve.h"
 #include "tertulia/base/nearest_name.h"
@@ -41,7 +42,7 @@ struct ConfigOptions {
         command.add_option("--config", config_file, "The configuration file (docs/configuration.md)")
             ->type_name("FILE");
         command.add_option("--listen", listen, "Where to listen; port 0 takes a free one")->type_name("HOST:PORT");
-        command.add_option("--store", store, "Where sessions are kept: sqlite:PATH or memory:")->type_name("STORE");
+        command.add_option("--store", store, "Where sessions are kept: sqlite:PATH, memory: or dynamodb:")->type_name("STORE");
         command.add_option("--model", model, "The model where a request names none")->type_name("PROVIDER/MODEL");
         command.add_option("--workers", workers, "Threads that serve connections")->type_name("N");
         command.add_option("--log-level", log_level, "debug, info, warn, error or off")->type_name("LEVEL");
@@ -141,7 +142,10 @@ int run(int argc, char** argv) {
     checked.add_to(check);
     check.add_flag("--document", document, "Print docs/configuration.md instead");
 
-    constexpr std::string_view commands[] = {"serve", "chat", "usage", "check-config"};
+    CLI::App& create_tables = *program.add_subcommand(
+        "create-tables", "Make the tables of the store dynamodb: where they are missing (for emulators and small set-ups)");
+
+    constexpr std::string_view commands[] = {"serve", "chat", "usage", "check-config", "create-tables"};
     if (argc > 1 && argv[1][0] != '-' && std::ranges::find(commands, argv[1]) == std::end(commands)) {
         // CLI11 would only say that a subcommand is required.
         const std::string_view nearest = base::nearest_name(argv[1], commands);
@@ -157,6 +161,7 @@ int run(int argc, char** argv) {
 
     const app::Environment environment = read_environment();
     if (chat_command) return chat(chat_options, token, environment);
+    if (create_tables) return app::create_tables(environment, std::cout, std::cerr);
     if (usage_command) {
         usage_options.token = token_of(token, environment);
         return cli::run_usage(usage_options, std::cout, std::cerr);

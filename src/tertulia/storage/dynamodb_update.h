@@ -1,0 +1,69 @@
+// Builds UpdateExpressions.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "tertulia/storage/dynamodb_client.h"
+
+namespace tertulia::storage {
+
+/// `SET ... REMOVE ...`, with a placeholder for every name (many that one would choose are reserved words). Value.
+class DynamoUpdate {
+  public:
+    DynamoUpdate& set(std::string_view name, boost::json::object value) {
+        set_.append(set_.empty() ? "SET " : ", ")
+            .append(alias(name))
+            .append(" = ")
+            .append(keep(name, std::move(value)));
+        return *this;
+    }
+    /// Only where it is not there yet.
+    DynamoUpdate& set_once(std::string_view name, boost::json::object value) {
+        const std::string n = alias(name);
+        set_.append(set_.empty() ? "SET " : ", ").append(n).append(" = if_not_exists(").append(n).append(", ");
+        set_.append(keep(name, std::move(value))).append(")");
+        return *this;
+    }
+    /// One more than it was; `first` where it is not there yet.
+    DynamoUpdate& count_up(std::string_view name, std::int64_t first) {
+        const std::string n = alias(name);
+        set_.append(set_.empty() ? "SET " : ", ").append(n).append(" = if_not_exists(").append(n).append(", ");
+        set_.append(keep(name, dynamo_number(first))).append(") + :one");
+        values_[":one"] = dynamo_number(1);
+        return *this;
+    }
+    DynamoUpdate& remove(std::string_view name) {
+        remove_.append(remove_.empty() ? " REMOVE " : ", ").append(alias(name));
+        return *this;
+    }
+
+    /// For conditions: what stands for an attribute, and for a value.
+    std::string alias(std::string_view name) {
+        const std::string placeholder = "#" + std::string(name);
+        names_[placeholder] = name;
+        return placeholder;
+    }
+    std::string value(std::string_view placeholder, boost::json::object value) {
+        values_[placeholder] = std::move(value);
+        return std::string(placeholder);
+    }
+
+    DynamoExpression done() && {
+        return {.text = set_ + remove_, .names = std::move(names_), .values = std::move(values_)};
+    }
+
+  private:
+    std::string keep(std::string_view name, boost::json::object value) {
+        const std::string placeholder = ":" + std::string(name);
+        values_[placeholder] = std::move(value);
+        return placeholder;
+    }
+
+    std::string set_;
+    std::string remove_;
+    boost::json::object names_;
+    boost::json::object values_;
+};
+
+}  // namespace tertulia::storage
