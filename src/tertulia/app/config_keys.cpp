@@ -339,8 +339,8 @@ const std::array table = {
                 .description =
                     "As a Lambda function: the name or ARN of the function (this one, or one of the same code "
                     "with more time) that does what takes time, in asynchronous invocations: messages over "
-                    "WebSockets.",
-                .default_note = "for WebSockets the function's own name (`AWS_LAMBDA_FUNCTION_NAME`)"},
+                    "WebSockets, and turns that come near the end of their front's time.",
+                .default_note = "for WebSockets the function's own name (`AWS_LAMBDA_FUNCTION_NAME`), for turns none"},
 
     Key<Config>{.path = "local_model.base_url",
                 .slot = SLOT(Config, local_model.base_url),

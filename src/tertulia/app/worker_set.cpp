@@ -8,6 +8,7 @@
 #include "tertulia/aws/profiles.h"
 #include "tertulia/aws/region.h"
 #include "tertulia/lambda/direct_events.h"
+#include "tertulia/lambda/hand_off.h"
 #include "tertulia/lambda/runtime_client.h"
 #include "tertulia/lambda/runtime_loop.h"
 #include "tertulia/lambda/socket_events.h"
@@ -69,6 +70,7 @@ struct WorkerSet::LambdaFunction {
     lambda::RuntimeClient runtime;
     http::ServerOptions options;
     std::optional<lambda::SelfInvoker> invoker = {};
+    std::optional<lambda::HandOff> hand_off = {};
     std::optional<api::DirectCalls> calls = {};
     std::optional<lambda::SelfWork> work = {};
     std::optional<lambda::SocketEvents> sockets = {};
@@ -169,6 +171,10 @@ lambda::EventHandlers WorkerSet::event_handlers(base::Milliseconds margin) {
     if (auto service = aws::service_config(environment, "lambda", region); service && !name.empty())
         function.invoker.emplace(*client_, *credentials_, shared_.clock, shared_.random, *std::move(service), name);
     lambda::SelfInvoker* const invoker = function.invoker ? &*function.invoker : nullptr;
+    // Only where another process can find the turn, and only where somebody has seen to the time that it has there.
+    if (invoker && !twin.empty() && shared_.store.is_shared())
+        function.hand_off.emplace(lambda::HandOff::Parts{
+            .sessions = *sessions_, .registry = shared_.registry, .invoker = *invoker, .log = shared_.log});
     const api::ChatDefaults defaults = api_settings(shared_).chat;
     function.calls.emplace(*sessions_, defaults);
     function.work.emplace(lambda::SelfWork::Parts{.sessions = *sessions_,
@@ -179,6 +185,7 @@ lambda::EventHandlers WorkerSet::event_handlers(base::Milliseconds margin) {
                                                               .clock = shared_.clock,
                                                               .random = shared_.random,
                                                               .region = region},
+                                                  .hand_off = function.hand_off ? &*function.hand_off : nullptr,
                                                   .invoker = invoker,
                                                   .tasks = worker_.tasks(),
                                                   .executor = worker_.executor(),
@@ -196,12 +203,21 @@ lambda::EventHandlers WorkerSet::event_handlers(base::Milliseconds margin) {
                           const boost::json::object& event) { return direct.answer(invocation, event); }};
 }
 
+std::function<async::Task<bool>(std::string, std::string, base::Deadline)> WorkerSet::hand_off_of(
+    LambdaFunction& function) {
+    if (!function.hand_off) return {};
+    return [&hand_off = *function.hand_off](std::string request_id, std::string body, base::Deadline deadline) {
+        return hand_off.run(std::move(request_id), std::move(body), std::nullopt, deadline);
+    };
+}
+
 base::Result<void> WorkerSet::start_lambda(std::string_view api, lambda::FrontSettings front,
                                            std::function<void()> after_each, std::function<void(bool)> ended) {
     auto runtime = lambda::RuntimeClient::make(*client_, shared_.clock, api);
     if (!runtime) return std::unexpected(runtime.error());
     function_.reset(new LambdaFunction{.runtime = *runtime, .options = server_options()});
     LambdaFunction& function = *function_;
+    lambda::EventHandlers handlers = event_handlers(front.margin);
     function.front.emplace(lambda::HttpFront::Parts{.runtime = function.runtime,
                                                     .router = api_->router(),
                                                     .options = function.options,
@@ -209,7 +225,8 @@ base::Result<void> WorkerSet::start_lambda(std::string_view api, lambda::FrontSe
                                                     .tasks = worker_.tasks(),
                                                     .executor = worker_.executor(),
                                                     .clock = shared_.clock,
-                                                    .log = shared_.log},
+                                                    .log = shared_.log,
+                                                    .hand_off = hand_off_of(function)},
                            front);
     function.loop.emplace(lambda::RuntimeLoop::Parts{.runtime = function.runtime,
                                                      .http = *function.front,
@@ -219,7 +236,7 @@ base::Result<void> WorkerSet::start_lambda(std::string_view api, lambda::FrontSe
                                                      .log = shared_.log,
                                                      .on_thaw = [this] { client_->close_idle(); },
                                                      .after_each = std::move(after_each)},
-                          event_handlers(front.margin));
+                          std::move(handlers));
     const int polls = lambda::polls(base::variable(shared_.environment, "AWS_LAMBDA_MAX_CONCURRENCY"));
     on_worker(worker_, [&] {
         worker_.tasks().spawn([](LambdaFunction& function, async::TaskGroup& tasks, const telemetry::Log& log,

@@ -92,6 +92,8 @@ class WorkerSet {
 
     http::ServerOptions server_options();
     lambda::EventHandlers event_handlers(base::Milliseconds margin);
+    static std::function<async::Task<bool>(std::string request_id, std::string body, base::Deadline deadline)>
+    hand_off_of(LambdaFunction& function);
 
     SharedParts shared_;
     async::Worker worker_;

@@ -1,11 +1,13 @@
 #include "tertulia/lambda/self_work.h"
 
+#include <algorithm>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <exception>
 #include <utility>
 
+#include "tertulia/api/chat_request.h"
 #include "tertulia/base/json.h"
 #include "tertulia/lambda/connection_peers.h"
 #include "tertulia/lambda/error_types.h"
@@ -14,7 +16,17 @@
 namespace tertulia::lambda {
 namespace {
 
+using namespace std::chrono_literals;
 using async::Task;
+using Kind = SelfInvocation::Kind;
+
+// A turn that is to be taken over is handed over within that time, or not at all.
+constexpr std::chrono::seconds handing_over = 15s;
+constexpr std::chrono::milliseconds first_pause = 50ms, longest_pause = 1s;
+
+Task<void> pause(std::chrono::milliseconds time) {
+    co_await async::Waiter::make(co_await async::this_executor)->wait(base::Deadline::after(time));
+}
 
 base::Deadline earlier(base::Deadline deadline, base::Milliseconds by) {
     return deadline.is_never() ? deadline : base::Deadline(deadline.at() - by);
@@ -73,7 +85,8 @@ Task<Outcome> SelfWork::run(const Invocation& invocation, SelfInvocation work) {
                 .once_key = message_id.empty() ? std::string() : "ws " + client.connection_id + " " + message_id,
                 .peers = serving->peers ? &*serving->peers : nullptr});
     }
-    const Outcome outcome = co_await serve(serving, answer(*serving), invocation.deadline);
+    const Outcome outcome = co_await serve(
+        serving, serving->work.kind == Kind::turn ? resume(*serving) : answer(*serving), invocation.deadline);
     if (serving->socket && !serving->socket->is_open() && parts_.connections)
         (void)co_await parts_.connections->remove(serving->work.client->connection_id);
     co_return outcome;
@@ -92,7 +105,40 @@ Task<void> SelfWork::answer(Serving& serving) {
             serving.work.client->connection_id, text_of(message->get_object(), "session_id"), serving.id);
         if (known && !*known) co_return;  // the client has left
     }
-    if (serving.session) co_await serving.session->serve(serving.work.message);
+    co_await serving.session->serve(serving.work.message);
+}
+
+Task<void> SelfWork::resume(Serving& serving) {
+    api::ChatRequest how;
+    const auto members = base::parse_json(serving.work.how);
+    if (members && members->is_object()) (void)api::read_chat_members(members->get_object(), how);
+    sessions::TurnRequest request = std::move(how.turn);
+    request.owner = serving.work.turn.key.owner;
+    request.session_id = serving.work.turn.key.session_id;
+    request.stream = true;
+    request.request_id = serving.id;
+    const base::Deadline patience = base::Deadline::after(handing_over);
+    for (auto between_looks = first_pause;; between_looks = std::min(between_looks * 2, longest_pause)) {
+        auto resumed = parts_.sessions.resume(serving.work.turn, request);
+        if (resumed) co_await resumed->reader.wait_start(base::Deadline::never());
+        if (resumed && resumed->reader.has_started()) break;
+        // Not handed over yet; or it has come to its end where it was.
+        const auto stored = co_await parts_.sessions.read(serving.work.turn);
+        const bool has_ended = stored && stored->result() && stored->has_started();
+        if (has_ended || patience.passed(std::chrono::steady_clock::now())) {
+            parts_.log.info("no turn to go on with", {{"request_id", serving.id},
+                                                      {"session", serving.work.turn.key.session_id},
+                                                      {"turn", serving.work.turn.turn_id}});
+            co_return;
+        }
+        co_await pause(between_looks);
+    }
+    auto reader = co_await parts_.sessions.read(serving.work.turn, serving.work.after);
+    if (!reader) co_return;
+    if (serving.session)
+        co_await serving.session->serve(*std::move(reader), serving.work.client_id);
+    else
+        co_await reader->wait_end(base::Deadline::never());
 }
 
 Task<void> SelfWork::to_the_end(std::shared_ptr<Serving> serving, Task<void> task) {
@@ -122,9 +168,23 @@ Task<Outcome> SelfWork::serve(std::shared_ptr<Serving> serving, Task<void> task,
     co_return "{}";
 }
 
+Task<bool> SelfWork::hand_over(Serving& serving, base::Deadline deadline) {
+    if (!parts_.hand_off) co_return false;
+    std::optional<HandOff::Told> told;
+    if (serving.session) {
+        const auto message = base::parse_json(serving.work.message);
+        told = HandOff::Told{.client = *serving.work.client,
+                             .client_id = message && message->is_object() ? text_of(message->get_object(), "request_id")
+                                                                          : serving.work.client_id,
+                             .after = serving.session->turn_place().number};
+    }
+    const std::string& how = serving.work.kind == Kind::turn ? serving.work.how : serving.work.message;
+    co_return co_await parts_.hand_off->run(serving.id, how, std::move(told), deadline);
+}
+
 // Its time here is over.
 Task<void> SelfWork::go_on_elsewhere(Serving& serving, base::Deadline deadline) {
-    serving.turns.interrupt();
+    if (!co_await hand_over(serving, deadline)) serving.turns.interrupt();
     if (!parts_.invoker || !serving.session || type_of(serving.work.message) != "subscribe") co_return;
     // The subscription goes on from the last event that was told.
     auto message = base::parse_json(serving.work.message);

@@ -8,6 +8,7 @@
 #include "tertulia/api/socket_session.h"
 #include "tertulia/async/task_group.h"
 #include "tertulia/lambda/gateway_socket.h"
+#include "tertulia/lambda/hand_off.h"
 #include "tertulia/lambda/invocation.h"
 #include "tertulia/lambda/self_invoker.h"
 #include "tertulia/sessions/session_service.h"
@@ -15,14 +16,16 @@
 
 namespace tertulia::lambda {
 
-/// Answers clients' messages over their WebSockets. Nobody waits for its own answer. Near the end of its time turns end
-/// as interrupted, and a subscription goes on in another invocation. One per worker.
+/// Answers clients' messages over their WebSockets, and goes on with turns that were handed over. Nobody waits for its
+/// own answer. Near the end of its time turns are handed over once more, or end as interrupted, and a subscription goes
+/// on in another invocation. One per worker.
 class SelfWork {
   public:
     struct Parts {
         sessions::SessionService& sessions;
         sessions::TurnRegistry& registry;
         GatewaySocket::Parts gateway;
+        HandOff* hand_off = nullptr;                         // null: turns end here
         SelfInvoker* invoker = nullptr;                      // null: nothing goes on elsewhere
         sessions::SocketConnections* connections = nullptr;  // null: nobody knows of them
         async::TaskGroup& tasks;
@@ -49,6 +52,8 @@ class SelfWork {
     static async::Task<void> to_the_end(std::shared_ptr<Serving> serving, async::Task<void> task);
     async::Task<void> go_on_elsewhere(Serving& serving, base::Deadline deadline);
     async::Task<void> answer(Serving& serving);
+    async::Task<void> resume(Serving& serving);
+    async::Task<bool> hand_over(Serving& serving, base::Deadline deadline);
 
     const Parts parts_;
     const Settings settings_;
