@@ -12,6 +12,8 @@
 #include "tertulia/lambda/runtime_client.h"
 #include "tertulia/lambda/runtime_loop.h"
 #include "tertulia/lambda/socket_events.h"
+#include "tertulia/storage/dynamodb_connections.h"
+#include "tertulia/storage/dynamodb_store.h"
 
 namespace tertulia::app {
 namespace {
@@ -71,6 +73,9 @@ struct WorkerSet::LambdaFunction {
     http::ServerOptions options;
     std::optional<lambda::SelfInvoker> invoker = {};
     std::optional<lambda::HandOff> hand_off = {};
+    std::optional<aws::ServiceClient> dynamo_service = {};
+    std::optional<storage::DynamoClient> dynamo = {};
+    std::optional<storage::DynamoConnections> connections = {};
     std::optional<api::DirectCalls> calls = {};
     std::optional<lambda::SelfWork> work = {};
     std::optional<lambda::SocketEvents> sockets = {};
@@ -175,6 +180,12 @@ lambda::EventHandlers WorkerSet::event_handlers(base::Milliseconds margin) {
     if (invoker && !twin.empty() && shared_.store.is_shared())
         function.hand_off.emplace(lambda::HandOff::Parts{
             .sessions = *sessions_, .registry = shared_.registry, .invoker = *invoker, .log = shared_.log});
+    if (auto options = storage::dynamo_options(environment); shared_.config.store == "dynamodb:" && options) {
+        function.dynamo_service.emplace(*client_, *credentials_, shared_.clock, shared_.random, options->service);
+        function.dynamo.emplace(*function.dynamo_service);
+        function.connections.emplace(*function.dynamo, shared_.clock, options->settings.tables.meta);
+    }
+    sessions::SocketConnections* const connections = function.connections ? &*function.connections : nullptr;
     const api::ChatDefaults defaults = api_settings(shared_).chat;
     function.calls.emplace(*sessions_, defaults);
     function.work.emplace(lambda::SelfWork::Parts{.sessions = *sessions_,
@@ -187,13 +198,18 @@ lambda::EventHandlers WorkerSet::event_handlers(base::Milliseconds margin) {
                                                               .region = region},
                                                   .hand_off = function.hand_off ? &*function.hand_off : nullptr,
                                                   .invoker = invoker,
+                                                  .connections = connections,
                                                   .tasks = worker_.tasks(),
                                                   .executor = worker_.executor(),
                                                   .clock = shared_.clock,
                                                   .log = shared_.log},
                           lambda::SelfWork::Settings{.chat = defaults, .margin = margin});
-    function.sockets.emplace(lambda::SocketEvents::Parts{
-        .api = *api_, .work = *function.work, .invoker = invoker, .clock = shared_.clock, .log = shared_.log});
+    function.sockets.emplace(lambda::SocketEvents::Parts{.api = *api_,
+                                                         .work = *function.work,
+                                                         .invoker = invoker,
+                                                         .connections = connections,
+                                                         .clock = shared_.clock,
+                                                         .log = shared_.log});
     function.direct.emplace(*function.calls, *function.work, margin);
     return {.websocket = [&sockets = *function.sockets](
                              const lambda::Invocation& invocation,
