@@ -13,7 +13,7 @@ dev_test() {
     build_preset dev
     if (($# == 0)); then
         build_preset fuzz
-        build_lambda
+        dev_lambda
     fi
     offer_real_model
     offer_test_packages
