@@ -6,7 +6,7 @@ import dynamodb_local
 from answers import STALL, Answer
 from dynamodb_case import MISSING, setUpModule  # noqa: F401 (unittest calls it)
 from fake_upstream import Held
-from function_case import FUNCTION, FunctionCase
+from function_case import FUNCTION, FunctionCase, socket_event
 from harness import ENDED, run, wait_for
 from lambda_events import rest
 
@@ -77,3 +77,33 @@ class HandOffTest(FunctionCase):
         self.assertEqual((events[-1]["type"], client.text), ("turn.completed", "Half and the rest."))
         self.assertEqual({e["request_id"] for e in events}, {"mine"})
         self.assertEqual([p["kind"] for _, p in list(self.aws.invocations.queue)], ["tertulia.socket", "tertulia.turn"])
+
+    def test_what_a_client_subscribes_to_is_known_to_all_invocations(self):
+        self.begin_both()
+
+        def completed(events):
+            return sum(event["type"] == "turn.completed" for event in events)
+
+        def rows():
+            items = self.local.call("Scan", TableName="chat_meta")["Items"]
+            return {item["pk"]["S"]: item for item in items if item["pk"]["S"].startswith("W#")}
+
+        client, other = self.connect("R1="), self.connect("R2=")
+        self.send(client, {"type": "chat", "message": "one", "session_id": "rows"})
+        seen = client.wait_end()[-1]["id"]
+        self.send(client, {"type": "subscribe", "session_id": "rows", "last_event_id": seen})
+        wait_for(lambda: "s#rows" in rows()["W#R1="], "the subscription in the connection's row")
+        self.send(client, {"type": "chat", "message": "two", "session_id": "rows"})
+        client.wait(lambda events: completed(events) == 2)
+        self.send(other, {"type": "chat", "message": "three", "session_id": "rows"})
+        client.wait(lambda events: completed(events) == 3)
+        ids = [event["id"] for event in client.events()]
+        self.assertEqual(len(ids), len(set(ids)), "its own turns do not come twice")
+
+        self.send(client, {"type": "unsubscribe", "session_id": "rows"})
+        self.assertNotIn("s#rows", rows()["W#R1="])
+        self.send(other, {"type": "chat", "message": "four", "session_id": "rows"})
+        wait_for(lambda: all(work.done.is_set() for work in self.work), "the end of the subscription", 40)
+        self.assertEqual(completed(client.events()), 3)
+        self.invoke(socket_event("DISCONNECT", "R1=", headers={}))
+        self.assertEqual([name for name in rows() if name in ("W#R1=", "W#R2=")], ["W#R2="])
