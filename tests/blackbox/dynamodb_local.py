@@ -98,13 +98,15 @@ class DynamoDbLocal:
         return [{name: next(iter(value.values())) for name, value in item.items()} for item in answer["Items"]]
 
     def _answers(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
             connection.request("GET", "/")
             connection.getresponse().read()
             return True
         except OSError:
             return False
+        finally:
+            connection.close()
 
 
 def main(command):
