@@ -109,8 +109,8 @@ class CloudTest(unittest.TestCase):
 class ShapesTest(CloudTest):
     @classmethod
     def environment(cls):
-        # What fails here by the dozen is tried again by the workflows alone.
-        return {"TERTULIA_RETRY_ATTEMPTS": "1", "TERTULIA_BREAKER_FAILURES": "0"}
+        # A front that waits 8 s and not 29; and what fails here by the dozen is tried again by the workflows alone.
+        return {"TERTULIA_LAMBDA_FRONT_LIMIT_MS": "8000", "TERTULIA_RETRY_ATTEMPTS": "1", "TERTULIA_BREAKER_FAILURES": "0"}
 
     # REST
 
@@ -139,6 +139,29 @@ class ShapesTest(CloudTest):
         refused = ask("POST", self.cloud.url + self.cloud.path_of(self.cloud.outputs["RestUrl"]) + "/chat", {"message": "x"})
         self.assertEqual(refused.status, 403, "without an API key")
         tell(f"REST           errors: {missing.status} {missing.json['code']}, {unknown.status} {unknown.json['code']}, without an API key {refused.status}")
+
+    def test_a_slow_rest_turn_goes_on_elsewhere(self):
+        """The front's 29 s are 8 here; what is left of them is not waited out."""
+        held = Held("Slow ", "but ", "sure.")
+        self.upstream.script(FIRST, held.answer, Answer("and sure."))
+        self.addCleanup(self.upstream.script, FIRST)
+        self.addCleanup(held.rest)
+        held.next()
+        handed = self.rest("POST", "/chat", {"session_id": self.session, "message": "Take your time."})
+        self.assertEqual(handed.status, 202, handed.body)
+        self.assertEqual(handed.json["session_id"], self.session)
+        self.assertIn(handed.json["turn_id"], handed.headers["location"])
+
+        def ended():
+            turn = self.rest("GET", f"/sessions/{self.session}/turns/{handed.json['turn_id']}")
+            return turn if turn.status == 200 and turn.json.get("state") not in (None, "running", "queued") else None
+
+        turn = self.wait_for("the turn ends in the worker", ended)
+        self.assertEqual(turn.json["state"], "completed", turn.body)
+        stored = self.messages(self.session)
+        self.assertEqual([role for role, _ in stored], ["user", "assistant"])
+        self.assertRegex(stored[1][1], "^Slow .*and sure.$")
+        tell(f"REST           a turn near its limit: {handed.status} after {handed.seconds:.1f} s, location {handed.headers['location']}; completed by chat-long: {stored[1][1]!r}")
 
     # Function URL
 
