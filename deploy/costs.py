@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What 1000 turns cost on AWS, as a table for docs/deploy-aws.md: measured requests times published prices, tokens included.
+"""What 1000 turns cost on AWS, as a table for docs/deploy-aws.md: what a turn needs times published prices, tokens included.
 
     deploy/costs.py            the table
     deploy/costs.py --update   puts it into docs/deploy-aws.md, between its two marks
 
-What a turn needs is in deploy/measured.json, each figure with where it was measured; the prices are below, those of models in
+What a turn needs is in deploy/needs.json: the requests to DynamoDB as they were measured, the rest assumed; the prices are below, those of models in
 src/tertulia/billing/prices.json. Money is reckoned in millionths of a dollar and exactly (fractions).
 """
 
@@ -59,7 +59,7 @@ def dollars(value):
 
 
 def infrastructure(m):
-    """[(what, how it is reckoned, {front: dollars})] for TURNS turns; `m` is measured.json."""
+    """[(what, how it is reckoned, {front: dollars})] for TURNS turns; `m` is needs.json."""
     p, turn, store, socket = PRICES, m["turn"], m["dynamodb"], m["websocket"]
     fronts = ("url", "rest", "websocket")
     memory = Fraction(turn["memory_mb"], 1024)
@@ -109,25 +109,25 @@ def workflow(m):
     return TURNS * (PRICES["express request"] + Fraction(str(w["seconds"])) * Fraction(64, 1024) * PRICES["express GB-s"])
 
 
-def table(measured, prices):
-    rows = infrastructure(measured)
+def table(needs, prices):
+    rows = infrastructure(needs)
     lines = ["| per 1000 turns | reckoned from | Function URL | REST | WebSocket |", "|---|---|---|---|---|"]
     for what, how, by_front in rows:
         lines.append(f"| {what} | {how} | {' | '.join(dollars(by_front[f]) for f in ('url', 'rest', 'websocket'))} |")
     totals = {f: sum(by_front[f] for _, _, by_front in rows) for f in ("url", "rest", "websocket")}
     lines.append(f"| **all of AWS** | | {' | '.join(f'**{dollars(totals[f])}**' for f in ('url', 'rest', 'websocket'))} |")
-    for what, value in tokens(measured, prices):
+    for what, value in tokens(needs, prices):
         lines.append(f"| **tokens** | {what} | {' | '.join([f'**{dollars(value)}**'] * 3)} |")
     lines += ["", "| by the month, used or not | |", "|---|---|"]
-    lines += [f"| {what} | {dollars(value)} |" for what, value in monthly(measured)]
-    seconds = measured["workflow"]["seconds"]
-    lines += ["", f"1000 executions of a workflow of {seconds} s cost {dollars(workflow(measured))} at Step Functions, beside their turns and calls."]
+    lines += [f"| {what} | {dollars(value)} |" for what, value in monthly(needs)]
+    seconds = needs["workflow"]["seconds"]
+    lines += ["", f"1000 executions of a workflow of {seconds} s cost {dollars(workflow(needs))} at Step Functions, beside their turns and calls."]
     return "\n".join(lines)
 
 
 def main():
-    measured = json.loads((ROOT / "deploy" / "measured.json").read_text())
-    made = table(measured, json.loads((ROOT / "src" / "tertulia" / "billing" / "prices.json").read_text()))
+    needs = json.loads((ROOT / "deploy" / "needs.json").read_text())
+    made = table(needs, json.loads((ROOT / "src" / "tertulia" / "billing" / "prices.json").read_text()))
     if "--update" not in sys.argv[1:]:
         print(made)
         return

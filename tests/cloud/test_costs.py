@@ -11,18 +11,18 @@ sys.path.insert(0, str(tools.ROOT / "deploy"))
 
 import costs  # noqa: E402
 
-MEASURED = json.loads((tools.ROOT / "deploy" / "measured.json").read_text())
+NEEDS = json.loads((tools.ROOT / "deploy" / "needs.json").read_text())
 PRICES = json.loads((tools.ROOT / "src" / "tertulia" / "billing" / "prices.json").read_text())
 
 
 class CostsTest(unittest.TestCase):
     def test_a_turn_worked_out_by_hand(self):
-        measured = {
+        needs = {
             "turn": {"memory_mb": 128, "seconds": 5, "log_bytes": 1000},
             "dynamodb": {"cold": {"wru": 4, "rru": 5}, "warm": {"rru": 1}},
             "websocket": {"invocations": 2, "frames_in": 1, "frames_out": 20, "minutes": 0},
         }
-        rows = {what: fronts for what, _, fronts in costs.infrastructure(measured)}
+        rows = {what: fronts for what, _, fronts in costs.infrastructure(needs)}
         for what, front, expected in (
             ("Lambda, requests", "url", "0.0002"), ("Lambda, requests", "websocket", "0.0004"), ("Lambda, time", "url", "0.008333375"),
             ("DynamoDB, writes", "rest", "0.0025"), ("DynamoDB, reads", "rest", "0.000625"), ("API Gateway", "url", "0"), ("API Gateway", "rest", "0.0035"),
@@ -41,7 +41,7 @@ class CostsTest(unittest.TestCase):
     def test_the_page_shows_what_the_script_makes(self):
         page = costs.PAGE.read_text()
         shown = page.split(costs.BEGIN)[1].split(costs.END)[0].strip()
-        self.assertEqual(shown, costs.table(MEASURED, PRICES), "deploy/costs.py --update")
+        self.assertEqual(shown, costs.table(NEEDS, PRICES), "deploy/costs.py --update")
 
 
 if __name__ == "__main__":
