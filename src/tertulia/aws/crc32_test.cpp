@@ -10,6 +10,7 @@ namespace tertulia::aws {
 namespace {
 
 std::uint32_t by_zlib(std::uint32_t crc, std::string_view bytes) {
+    if (bytes.empty()) return crc;  // where there is no address zlib begins anew
     return static_cast<std::uint32_t>(
         crc32(crc, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
 }
@@ -24,6 +25,7 @@ std::vector<Crc32Way> all_ways() {
 TEST(Crc32, IsWhatItsCheckValueSays) {
     EXPECT_EQ(add_to_crc32(0, "123456789"), 0xcbf43926);
     EXPECT_EQ(add_to_crc32(0, ""), 0);
+    for (const Crc32Way way : all_ways()) EXPECT_EQ(add_to_crc32(7, std::string_view(), way), 7);
 }
 
 TEST(Crc32, IsZlibsAtEveryLengthAlignmentAndStart) {
