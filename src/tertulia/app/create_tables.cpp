@@ -17,10 +17,9 @@ int create_tables(const base::Environment& environment, std::ostream& out, std::
     async::Worker worker([&errors](const std::string& what) { errors << "tertulia: a bug: " << what << '\n'; });
     worker.start("create-tables");
     base::Result<std::string> made = base::fail(base::Errc::internal, "nothing was done");
-    worker.run_until_done(
-        [](storage::DynamoStore& store, base::Result<std::string>& made) -> async::Task<void> {
-            made = co_await store.create_tables();
-        }(store, made));
+    worker.run_until_done([](storage::DynamoStore& store, base::Result<std::string>& made) -> async::Task<void> {
+        made = co_await store.create_tables();
+    }(store, made));
     worker.join();
     if (!made) return fail(made.error().message);
     out << *made;

@@ -7,7 +7,8 @@
 
 namespace tertulia::app {
 
-/// Makes the tables of the DynamoDB store that are missing, where the environment says; gives the process's exit status.
+/// Makes the tables of the DynamoDB store that are missing, where the environment says; gives the process's exit
+/// status.
 int create_tables(const base::Environment& environment, std::ostream& out, std::ostream& errors);
 
 }  // namespace tertulia::app

@@ -42,7 +42,8 @@ struct ConfigOptions {
         command.add_option("--config", config_file, "The configuration file (docs/configuration.md)")
             ->type_name("FILE");
         command.add_option("--listen", listen, "Where to listen; port 0 takes a free one")->type_name("HOST:PORT");
-        command.add_option("--store", store, "Where sessions are kept: sqlite:PATH, memory: or dynamodb:")->type_name("STORE");
+        command.add_option("--store", store, "Where sessions are kept: sqlite:PATH, memory: or dynamodb:")
+            ->type_name("STORE");
         command.add_option("--model", model, "The model where a request names none")->type_name("PROVIDER/MODEL");
         command.add_option("--workers", workers, "Threads that serve connections")->type_name("N");
         command.add_option("--log-level", log_level, "debug, info, warn, error or off")->type_name("LEVEL");
@@ -143,7 +144,8 @@ int run(int argc, char** argv) {
     check.add_flag("--document", document, "Print docs/configuration.md instead");
 
     CLI::App& create_tables = *program.add_subcommand(
-        "create-tables", "Make the tables of the store dynamodb: where they are missing (for emulators and small set-ups)");
+        "create-tables",
+        "Make the tables of the store dynamodb: where they are missing (for emulators and small set-ups)");
 
     constexpr std::string_view commands[] = {"serve", "chat", "usage", "check-config", "create-tables"};
     if (argc > 1 && argv[1][0] != '-' && std::ranges::find(commands, argv[1]) == std::end(commands)) {

@@ -4,16 +4,8 @@
 #include <future>
 
 #include "tertulia/app/config_loader.h"
+#include "tertulia/app/lambda_function.h"
 #include "tertulia/app/make_provider.h"
-#include "tertulia/aws/profiles.h"
-#include "tertulia/aws/region.h"
-#include "tertulia/lambda/direct_events.h"
-#include "tertulia/lambda/hand_off.h"
-#include "tertulia/lambda/runtime_client.h"
-#include "tertulia/lambda/runtime_loop.h"
-#include "tertulia/lambda/socket_events.h"
-#include "tertulia/storage/dynamodb_connections.h"
-#include "tertulia/storage/dynamodb_store.h"
 
 namespace tertulia::app {
 namespace {
@@ -66,24 +58,6 @@ void on_worker(async::Worker& worker, Function what) {
 }
 
 }  // namespace
-
-/// What there is of a worker of a Lambda function beside what a server has.
-struct WorkerSet::LambdaFunction {
-    lambda::RuntimeClient runtime;
-    http::ServerOptions options;
-    std::optional<lambda::SelfInvoker> invoker = {};
-    std::optional<lambda::HandOff> hand_off = {};
-    std::optional<aws::ServiceClient> dynamo_service = {};
-    std::optional<storage::DynamoClient> dynamo = {};
-    std::optional<storage::DynamoConnections> connections = {};
-    std::optional<api::DirectCalls> calls = {};
-    std::optional<lambda::SelfWork> work = {};
-    std::optional<lambda::SocketEvents> sockets = {};
-    std::optional<lambda::DirectEvents> direct = {};
-    std::optional<lambda::HttpFront> front = {};
-    std::optional<lambda::RuntimeLoop> loop = {};
-    std::stop_source stop = {};
-};
 
 WorkerSet::WorkerSet(SharedParts shared)
     : shared_(shared), worker_([&log = shared.log](const std::string& what) { log.error("bug", {{"what", what}}); }) {
@@ -166,106 +140,20 @@ base::Result<void> WorkerSet::listen(const boost::asio::ip::tcp::endpoint& endpo
     return result;
 }
 
-// Those of events that are no HTTP requests.
-lambda::EventHandlers WorkerSet::event_handlers(base::Milliseconds margin) {
-    LambdaFunction& function = *function_;
-    const base::Environment& environment = shared_.environment;
-    const std::string region = aws::find_region(environment, aws::read_profiles(environment));
-    const std::string& twin = shared_.config.lambda.self_invoke;
-    const std::string name = twin.empty() ? std::string(base::variable(environment, "AWS_LAMBDA_FUNCTION_NAME")) : twin;
-    if (auto service = aws::service_config(environment, "lambda", region); service && !name.empty())
-        function.invoker.emplace(*client_, *credentials_, shared_.clock, shared_.random, *std::move(service), name);
-    lambda::SelfInvoker* const invoker = function.invoker ? &*function.invoker : nullptr;
-    // Only where another process can find the turn, and only where somebody has seen to the time that it has there.
-    if (invoker && !twin.empty() && shared_.store.is_shared())
-        function.hand_off.emplace(lambda::HandOff::Parts{
-            .sessions = *sessions_, .registry = shared_.registry, .invoker = *invoker, .log = shared_.log});
-    if (auto options = storage::dynamo_options(environment); shared_.config.store == "dynamodb:" && options) {
-        function.dynamo_service.emplace(*client_, *credentials_, shared_.clock, shared_.random, options->service);
-        function.dynamo.emplace(*function.dynamo_service);
-        function.connections.emplace(*function.dynamo, shared_.clock, options->settings.tables.meta);
-    }
-    sessions::SocketConnections* const connections = function.connections ? &*function.connections : nullptr;
-    const api::ChatDefaults defaults = api_settings(shared_).chat;
-    function.calls.emplace(*sessions_, defaults);
-    function.work.emplace(lambda::SelfWork::Parts{.sessions = *sessions_,
-                                                  .registry = shared_.registry,
-                                                  .gateway = {.client = *client_,
-                                                              .credentials = *credentials_,
-                                                              .environment = environment,
-                                                              .clock = shared_.clock,
-                                                              .random = shared_.random,
-                                                              .region = region},
-                                                  .hand_off = function.hand_off ? &*function.hand_off : nullptr,
-                                                  .invoker = invoker,
-                                                  .connections = connections,
-                                                  .tasks = worker_.tasks(),
-                                                  .executor = worker_.executor(),
-                                                  .clock = shared_.clock,
-                                                  .log = shared_.log},
-                          lambda::SelfWork::Settings{.chat = defaults, .margin = margin});
-    function.sockets.emplace(lambda::SocketEvents::Parts{.api = *api_,
-                                                         .work = *function.work,
-                                                         .invoker = invoker,
-                                                         .connections = connections,
-                                                         .clock = shared_.clock,
-                                                         .log = shared_.log});
-    function.direct.emplace(*function.calls, *function.work, margin);
-    return {.websocket = [&sockets = *function.sockets](
-                             const lambda::Invocation& invocation,
-                             const boost::json::object& event) { return sockets.answer(invocation, event); },
-            .direct = [&direct = *function.direct](
-                          const lambda::Invocation& invocation,
-                          const boost::json::object& event) { return direct.answer(invocation, event); }};
-}
-
-std::function<async::Task<bool>(std::string, std::string, base::Deadline)> WorkerSet::hand_off_of(
-    LambdaFunction& function) {
-    if (!function.hand_off) return {};
-    return [&hand_off = *function.hand_off](std::string request_id, std::string body, base::Deadline deadline) {
-        return hand_off.run(std::move(request_id), std::move(body), std::nullopt, deadline);
-    };
-}
-
 base::Result<void> WorkerSet::start_lambda(std::string_view api, lambda::FrontSettings front,
                                            std::function<void()> after_each, std::function<void(bool)> ended) {
-    auto runtime = lambda::RuntimeClient::make(*client_, shared_.clock, api);
-    if (!runtime) return std::unexpected(runtime.error());
-    function_.reset(new LambdaFunction{.runtime = *runtime, .options = server_options()});
-    LambdaFunction& function = *function_;
-    lambda::EventHandlers handlers = event_handlers(front.margin);
-    function.front.emplace(lambda::HttpFront::Parts{.runtime = function.runtime,
-                                                    .router = api_->router(),
-                                                    .options = function.options,
-                                                    .registry = shared_.registry,
-                                                    .tasks = worker_.tasks(),
-                                                    .executor = worker_.executor(),
-                                                    .clock = shared_.clock,
-                                                    .log = shared_.log,
-                                                    .hand_off = hand_off_of(function)},
-                           front);
-    function.loop.emplace(lambda::RuntimeLoop::Parts{.runtime = function.runtime,
-                                                     .http = *function.front,
-                                                     .tasks = worker_.tasks(),
-                                                     .executor = worker_.executor(),
-                                                     .clock = shared_.clock,
-                                                     .log = shared_.log,
-                                                     .on_thaw = [this] { client_->close_idle(); },
-                                                     .after_each = std::move(after_each)},
-                          std::move(handlers));
-    const int polls = lambda::polls(base::variable(shared_.environment, "AWS_LAMBDA_MAX_CONCURRENCY"));
-    on_worker(worker_, [&] {
-        worker_.tasks().spawn([](LambdaFunction& function, async::TaskGroup& tasks, const telemetry::Log& log,
-                                 int polls, std::function<void(bool)> ended) -> async::Task<void> {
-            const std::stop_token stop = function.stop.get_token();
-            // Registered before the first event is asked for, or not at all.
-            if (auto identifier = co_await function.runtime.register_extension(); identifier)
-                tasks.spawn(function.runtime.wait_as_extension(std::move(*identifier), stop));
-            else
-                log.info("no SIGTERM will come", {{"reason", identifier.error().message}});
-            ended(co_await function.loop->run(polls, stop));
-        }(function, worker_.tasks(), shared_.log, polls, std::move(ended)));
-    });
+    auto function = LambdaFunction::make({.shared = shared_,
+                                          .worker = worker_,
+                                          .client = *client_,
+                                          .credentials = *credentials_,
+                                          .sessions = *sessions_,
+                                          .api = *api_,
+                                          .options = server_options(),
+                                          .chat = api_settings(shared_).chat},
+                                         front, api, std::move(after_each));
+    if (!function) return std::unexpected(function.error());
+    function_ = *std::move(function);
+    on_worker(worker_, [&] { function_->start(std::move(ended)); });
     return {};
 }
 
@@ -279,7 +167,7 @@ void WorkerSet::stop_accepting() {
     if (!started_) return;
     on_worker(worker_, [this] {
         server_->stop_accepting();
-        if (function_) function_->stop.request_stop();
+        if (function_) function_->stop();
     });
 }
 

@@ -8,55 +8,21 @@
 #include <string_view>
 
 #include "tertulia/api/api.h"
-#include "tertulia/app/config.h"
-#include "tertulia/app/provider_keys.h"
+#include "tertulia/app/shared_parts.h"
 #include "tertulia/async/worker.h"
-#include "tertulia/aws/credential_cache.h"
 #include "tertulia/aws/credential_chain.h"
-#include "tertulia/base/clock.h"
 #include "tertulia/base/error.h"
-#include "tertulia/base/memory_ceiling.h"
-#include "tertulia/base/random.h"
 #include "tertulia/http/client.h"
 #include "tertulia/http/server.h"
 #include "tertulia/lambda/http_front.h"
-#include "tertulia/lambda/runtime_loop.h"
 #include "tertulia/models/model_directory.h"
-#include "tertulia/models/model_limits.h"
-#include "tertulia/models/readiness.h"
-#include "tertulia/models/resilience.h"
-#include "tertulia/sessions/session_service.h"
-#include "tertulia/sessions/store.h"
-#include "tertulia/sessions/turn_registry.h"
-#include "tertulia/telemetry/log.h"
-#include "tertulia/telemetry/metrics.h"
 
 namespace tertulia::app {
 
-/// What all workers share: thread-safe, and outlives them. Value.
-struct SharedParts {
-    const Config& config;
-    const base::Environment& environment;
-    aws::CredentialState& credentials;
-    ProviderKeys& provider_keys;
-    sessions::SessionStore& store;
-    sessions::TurnRegistry& registry;
-    sessions::TurnLogs& logs;
-    sessions::IdempotencyKeys& keys;
-    sessions::Checkpoints& checkpoints;
-    sessions::Spending& spending;
-    models::ModelLimits& limits;
-    models::Resilience& resilience;
-    models::Readiness& local_readiness;
-    const base::Clock& clock;
-    base::Random& random;
-    const telemetry::Log& log;
-    telemetry::Metrics& metrics;
-    std::shared_ptr<base::MemoryCeiling> content_memory;
-};
+class LambdaFunction;
 
-/// A worker with its HTTP server and client, its providers and services, wired but not started. Its methods are for the
-/// main thread.
+/// A worker with its HTTP server and client, its providers and services, wired but not started. For the main
+/// thread.
 class WorkerSet {
   public:
     explicit WorkerSet(SharedParts shared);
@@ -88,12 +54,7 @@ class WorkerSet {
     bool stop(base::Deadline deadline);
 
   private:
-    struct LambdaFunction;
-
     http::ServerOptions server_options();
-    lambda::EventHandlers event_handlers(base::Milliseconds margin);
-    static std::function<async::Task<bool>(std::string request_id, std::string body, base::Deadline deadline)>
-    hand_off_of(LambdaFunction& function);
 
     SharedParts shared_;
     async::Worker worker_;

@@ -6,21 +6,21 @@
 
 #include "tertulia/api/direct_calls.h"
 #include "tertulia/lambda/invocation.h"
-#include "tertulia/lambda/self_work.h"
+#include "tertulia/lambda/invoked_work.h"
 
 namespace tertulia::lambda {
 
 /// Events that say their `kind`: those of api/direct_request.h, and what the function asked of itself. One per worker.
 class DirectEvents {
   public:
-    DirectEvents(api::DirectCalls& calls, SelfWork& work, base::Milliseconds margin)
+    DirectEvents(api::DirectCalls& calls, InvokedWork& work, base::Milliseconds margin)
         : calls_(calls), work_(work), margin_(margin) {}
 
     async::Task<Outcome> answer(const Invocation& invocation, const boost::json::object& event);
 
   private:
     api::DirectCalls& calls_;
-    SelfWork& work_;
+    InvokedWork& work_;
     const base::Milliseconds margin_;
 };
 

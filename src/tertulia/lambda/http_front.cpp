@@ -71,7 +71,7 @@ Task<Posted> HttpFront::answer(std::shared_ptr<const Invocation> invocation, Eve
     if (served->request.id.empty()) served->request.id = base::make_id('r', *parts_.options.random);
     served->turns.emplace(parts_.registry, parts_.executor, served->request.id);
     if (admitted) {
-        if (parts_.hand_off && !settings_.is_streaming) served->body = served->request.body;
+        if (parts_.hand_over && !settings_.is_streaming) served->body = served->request.body;
         parts_.tasks.spawn(serve(parts_, served));
         co_await attend(*served, answer_by);
     } else {
@@ -80,7 +80,7 @@ Task<Posted> HttpFront::answer(std::shared_ptr<const Invocation> invocation, Eve
 
     const base::Error failure =
         served->is_over ? base::Error{.message = "Something went wrong here. It has been noted."} : time_is_up();
-    const Posted posted = co_await served->writer->hand_over(failure);
+    const Posted posted = co_await served->writer->deliver(failure);
     record(*served, began);
     parts_.log.info("invocation", {{"invocation", served->invocation->id},
                                    {"trace_id", served->invocation->trace_id},
@@ -118,9 +118,10 @@ Task<void> HttpFront::attend(Served& served, base::Deadline answer_by) {
 }
 
 Task<void> HttpFront::hand_over_turns(Served& served, base::Deadline answer_by) {
-    if (!parts_.hand_off || settings_.is_streaming || served.turns->all_ended()) co_return;
+    if (!parts_.hand_over || settings_.is_streaming || served.turns->all_ended()) co_return;
     if (served.is_over && served.writer->status() != accepted) co_return;  // its turn is about to be gone
-    (void)co_await parts_.hand_off(served.request.id, std::move(served.body), later(answer_by, settings_.margin / 4));
+    (void)co_await parts_.hand_over->run(served.request.id, std::move(served.body), std::nullopt,
+                                         later(answer_by, settings_.margin / 4));
 }
 
 void HttpFront::record(const Served& served, base::SteadyTime began) const {

@@ -1,7 +1,6 @@
 // HTTP requests that come in events, answered by the server's own routes.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +9,7 @@
 #include "tertulia/http/router.h"
 #include "tertulia/http/server.h"
 #include "tertulia/lambda/events.h"
+#include "tertulia/lambda/hand_over.h"
 #include "tertulia/lambda/http_writer.h"
 #include "tertulia/lambda/runtime_client.h"
 #include "tertulia/sessions/turn_registry.h"
@@ -38,14 +38,11 @@ class HttpFront {
         const http::Router& router;
         const http::ServerOptions& options;
         sessions::TurnRegistry& registry;
+        HandOver* hand_over = nullptr;  // null: turns end with their invocation
         async::TaskGroup& tasks;
         async::Executor executor;
         const base::Clock& clock;
         const telemetry::Log& log;
-        /// Has the turns that the request `request_id` began (with `body`) go on in an invocation of their own; empty:
-        /// there is none. Its handler then answers by itself. False: they go on here.
-        std::function<async::Task<bool>(std::string request_id, std::string body, base::Deadline deadline)> hand_off =
-            {};
     };
     HttpFront(Parts parts, FrontSettings settings) : parts_(parts), settings_(settings) {}
 

@@ -89,7 +89,7 @@ Task<bool> BufferedWriter::send(std::string_view bytes) {
     co_return true;
 }
 
-Task<Posted> BufferedWriter::hand_over(const base::Error& failure) {
+Task<Posted> BufferedWriter::deliver(const base::Error& failure) {
     std::string payload = is_complete() ? answer_json(shape_, answer_) : std::string();
     if (payload.empty() || payload.size() > max_answer_bytes) {
         http::Response instead = options_.on_error(payload.empty() ? failure : too_large(), &request_);
@@ -130,7 +130,7 @@ Task<void> StreamingWriter::cut(http::Response instead) {
     if (is_sending_) stop_.request_stop();  // nobody takes what is sent
 }
 
-Task<Posted> StreamingWriter::hand_over(const base::Error& failure) {
+Task<Posted> StreamingWriter::deliver(const base::Error& failure) {
     if (!upload_ || is_sending_) co_return Posted::lost;
     if (!is_complete()) failure_ = failure;
     std::optional<InvocationError> error;

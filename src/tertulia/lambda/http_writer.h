@@ -43,7 +43,7 @@ class HttpWriter : public http::ResponseWriter {
     std::uint64_t body_bytes() const { return body_bytes_; }
 
     /// Gives what there is to Lambda, to the end; where it is not whole, `failure` is why.
-    virtual async::Task<Posted> hand_over(const base::Error& failure) = 0;
+    virtual async::Task<Posted> deliver(const base::Error& failure) = 0;
 
   protected:
     enum class State { fresh, streaming, done, broken };
@@ -74,7 +74,7 @@ class BufferedWriter final : public HttpWriter {
         : HttpWriter(options, request, shape, answer_by), runtime_(runtime), invocation_(invocation) {}
 
     bool is_live() const override { return false; }
-    async::Task<Posted> hand_over(const base::Error& failure) override;
+    async::Task<Posted> deliver(const base::Error& failure) override;
 
   private:
     async::Task<bool> send_head(http::Response response) override;
@@ -94,7 +94,7 @@ class StreamingWriter final : public HttpWriter {
 
     void note_failure(const base::Error& error) override;
     async::Task<void> cut(http::Response instead) override;
-    async::Task<Posted> hand_over(const base::Error& failure) override;
+    async::Task<Posted> deliver(const base::Error& failure) override;
 
   private:
     async::Task<bool> send_head(http::Response response) override;

@@ -11,8 +11,8 @@
 
 namespace tertulia::lambda {
 
-/// Between invocations the sandbox is frozen: a turn must not be left running when the next one is asked for. One per
-/// worker and request.
+/// Between invocations the sandbox is frozen: a turn must not be left running when the next one is asked for. One of
+/// these watches those of one request. One per worker.
 class TurnWatch {
   public:
     TurnWatch(sessions::TurnRegistry& registry, async::Executor executor, std::string request_id)

@@ -8,7 +8,7 @@
 #include "tertulia/api/socket_session.h"
 #include "tertulia/async/task_group.h"
 #include "tertulia/lambda/gateway_socket.h"
-#include "tertulia/lambda/hand_off.h"
+#include "tertulia/lambda/hand_over.h"
 #include "tertulia/lambda/invocation.h"
 #include "tertulia/lambda/self_invoker.h"
 #include "tertulia/sessions/session_service.h"
@@ -19,13 +19,13 @@ namespace tertulia::lambda {
 /// Answers clients' messages over their WebSockets, and goes on with turns that were handed over. Nobody waits for its
 /// own answer. Near the end of its time turns are handed over once more, or end as interrupted, and a subscription goes
 /// on in another invocation. One per worker.
-class SelfWork {
+class InvokedWork {
   public:
     struct Parts {
         sessions::SessionService& sessions;
         sessions::TurnRegistry& registry;
         GatewaySocket::Parts gateway;
-        HandOff* hand_off = nullptr;                         // null: turns end here
+        HandOver* hand_over = nullptr;                       // null: turns end here
         SelfInvoker* invoker = nullptr;                      // null: nothing goes on elsewhere
         sessions::SocketConnections* connections = nullptr;  // null: nobody knows of them
         async::TaskGroup& tasks;
@@ -39,7 +39,7 @@ class SelfWork {
         /// Between two messages to a client of events of the same turn, at least.
         base::Milliseconds pace{60};
     };
-    SelfWork(Parts parts, Settings settings) : parts_(parts), settings_(settings) {}
+    InvokedWork(Parts parts, Settings settings) : parts_(parts), settings_(settings) {}
 
     async::Task<Outcome> run(const Invocation& invocation, SelfInvocation work);
     /// One message to a client, if it is still there.

@@ -1,4 +1,4 @@
-#include "tertulia/lambda/self_work.h"
+#include "tertulia/lambda/invoked_work.h"
 
 #include <algorithm>
 #include <boost/json/object.hpp>
@@ -46,7 +46,7 @@ std::string text_of(const boost::json::object& message, std::string_view name) {
 }  // namespace
 
 /// One message or turn while it is served; what is left behind keeps it.
-struct SelfWork::Serving {
+struct InvokedWork::Serving {
     Serving(std::string invocation_id, SelfInvocation asked, const Parts& parts)
         : id(std::move(invocation_id)), work(std::move(asked)), turns(parts.registry, parts.executor, id) {}
 
@@ -60,7 +60,7 @@ struct SelfWork::Serving {
     bool is_over = false;
 };
 
-Task<Outcome> SelfWork::run(const Invocation& invocation, SelfInvocation work) {
+Task<Outcome> InvokedWork::run(const Invocation& invocation, SelfInvocation work) {
     const auto serving = std::make_shared<Serving>(invocation.id, std::move(work), parts_);
     if (serving->work.client) {
         const SocketClient& client = *serving->work.client;
@@ -92,13 +92,13 @@ Task<Outcome> SelfWork::run(const Invocation& invocation, SelfInvocation work) {
     co_return outcome;
 }
 
-Task<void> SelfWork::tell(SocketClient client, std::string message) {
+Task<void> InvokedWork::tell(SocketClient client, std::string message) {
     const auto socket = GatewaySocket::make(parts_.gateway, std::move(client), [](const aws::ServiceError&, bool) {});
     if (socket) (void)co_await (*socket)->write(message);
 }
 
 // A client's message.
-Task<void> SelfWork::answer(Serving& serving) {
+Task<void> InvokedWork::answer(Serving& serving) {
     if (parts_.connections && type_of(serving.work.message) == "subscribe") {
         const auto message = base::parse_json(serving.work.message);
         const auto known = co_await parts_.connections->subscribe(
@@ -108,7 +108,7 @@ Task<void> SelfWork::answer(Serving& serving) {
     co_await serving.session->serve(serving.work.message);
 }
 
-Task<void> SelfWork::resume(Serving& serving) {
+Task<void> InvokedWork::resume(Serving& serving) {
     api::ChatRequest how;
     const auto members = base::parse_json(serving.work.how);
     if (members && members->is_object()) (void)api::read_chat_members(members->get_object(), how);
@@ -141,7 +141,7 @@ Task<void> SelfWork::resume(Serving& serving) {
         co_await reader->wait_end(base::Deadline::never());
 }
 
-Task<void> SelfWork::to_the_end(std::shared_ptr<Serving> serving, Task<void> task) {
+Task<void> InvokedWork::to_the_end(std::shared_ptr<Serving> serving, Task<void> task) {
     try {
         co_await std::move(task);
     } catch (...) {
@@ -151,7 +151,7 @@ Task<void> SelfWork::to_the_end(std::shared_ptr<Serving> serving, Task<void> tas
     serving->turns.waiter()->wake();
 }
 
-Task<Outcome> SelfWork::serve(std::shared_ptr<Serving> serving, Task<void> task, base::Deadline deadline) {
+Task<Outcome> InvokedWork::serve(std::shared_ptr<Serving> serving, Task<void> task, base::Deadline deadline) {
     parts_.tasks.spawn(to_the_end(serving, std::move(task)));
     const auto until = [&](base::Deadline limit) -> Task<bool> {
         while (!serving->is_over && !limit.passed(std::chrono::steady_clock::now()))
@@ -168,22 +168,23 @@ Task<Outcome> SelfWork::serve(std::shared_ptr<Serving> serving, Task<void> task,
     co_return "{}";
 }
 
-Task<bool> SelfWork::hand_over(Serving& serving, base::Deadline deadline) {
-    if (!parts_.hand_off) co_return false;
-    std::optional<HandOff::Told> told;
+Task<bool> InvokedWork::hand_over(Serving& serving, base::Deadline deadline) {
+    if (!parts_.hand_over) co_return false;
+    std::optional<HandOver::Told> told;
     if (serving.session) {
         const auto message = base::parse_json(serving.work.message);
-        told = HandOff::Told{.client = *serving.work.client,
-                             .client_id = message && message->is_object() ? text_of(message->get_object(), "request_id")
-                                                                          : serving.work.client_id,
-                             .after = serving.session->turn_place().number};
+        told =
+            HandOver::Told{.client = *serving.work.client,
+                           .client_id = message && message->is_object() ? text_of(message->get_object(), "request_id")
+                                                                        : serving.work.client_id,
+                           .after = serving.session->turn_place().number};
     }
     const std::string& how = serving.work.kind == Kind::turn ? serving.work.how : serving.work.message;
-    co_return co_await parts_.hand_off->run(serving.id, how, std::move(told), deadline);
+    co_return co_await parts_.hand_over->run(serving.id, how, std::move(told), deadline);
 }
 
 // Its time here is over.
-Task<void> SelfWork::go_on_elsewhere(Serving& serving, base::Deadline deadline) {
+Task<void> InvokedWork::go_on_elsewhere(Serving& serving, base::Deadline deadline) {
     if (!co_await hand_over(serving, deadline)) serving.turns.interrupt();
     if (!parts_.invoker || !serving.session || type_of(serving.work.message) != "subscribe") co_return;
     // The subscription goes on from the last event that was told.

@@ -1,4 +1,4 @@
-#include "tertulia/lambda/socket_events.h"
+#include "tertulia/lambda/socket_front.h"
 
 #include <fmt/format.h>
 
@@ -30,7 +30,7 @@ bool takes_time(Request type) {
 
 }  // namespace
 
-Task<Outcome> SocketEvents::answer(const Invocation& invocation, const boost::json::object& event) {
+Task<Outcome> SocketFront::answer(const Invocation& invocation, const boost::json::object& event) {
     auto read = read_socket_event(event);
     if (!read)
         co_return std::unexpected(
@@ -41,7 +41,7 @@ Task<Outcome> SocketEvents::answer(const Invocation& invocation, const boost::js
     co_return std::string(taken);
 }
 
-Task<Outcome> SocketEvents::connect(const Invocation& invocation, const SocketEvent& event) {
+Task<Outcome> SocketFront::connect(const Invocation& invocation, const SocketEvent& event) {
     auto admitted = parts_.api.admit_socket(event.handshake);
     if (admitted && parts_.connections) {
         const auto added = co_await parts_.connections->add({.id = event.client.connection_id,
@@ -62,7 +62,7 @@ Task<Outcome> SocketEvents::connect(const Invocation& invocation, const SocketEv
     co_return fmt::format(R"({{"statusCode":200,"headers":{{"Sec-WebSocket-Protocol":"{}"}}}})", *admitted);
 }
 
-Task<Outcome> SocketEvents::message(const Invocation& invocation, SocketEvent event) {
+Task<Outcome> SocketFront::message(const Invocation& invocation, SocketEvent event) {
     std::string client_id;
     const auto request = api::parse_socket_request(event.message, client_id);
     SelfInvocation work{.kind = SelfInvocation::Kind::socket,

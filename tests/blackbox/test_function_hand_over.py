@@ -12,7 +12,7 @@ from lambda_events import rest
 
 
 @unittest.skipIf(MISSING, f"left out: {MISSING}")
-class HandOffTest(FunctionCase):
+class HandOverTest(FunctionCase):
     """The limit of the front is 1.5 seconds; nothing waits for 29. What the function asks of itself goes to a second
     sandbox, over the same tables."""
 

@@ -1,11 +1,11 @@
-#include "tertulia/lambda/hand_off.h"
+#include "tertulia/lambda/hand_over.h"
 
 #include <utility>
 
 namespace tertulia::lambda {
 
-async::Task<bool> HandOff::run(std::string request_id, std::string body, std::optional<Told> told,
-                               base::Deadline deadline) {
+async::Task<bool> HandOver::run(std::string request_id, std::string body, std::optional<Told> told,
+                                base::Deadline deadline) {
     const std::string how = how_to_answer(body);
     bool all = true;
     for (const sessions::TurnName& turn : parts_.registry.begun_by(request_id)) {

@@ -15,7 +15,7 @@
 namespace tertulia::lambda {
 
 /// Hands turns over to an invocation of their own, each under its id. One per worker.
-class HandOff {
+class HandOver {
   public:
     struct Parts {
         sessions::SessionService& sessions;
@@ -23,7 +23,7 @@ class HandOff {
         SelfInvoker& invoker;
         const telemetry::Log& log;
     };
-    explicit HandOff(Parts parts) : parts_(parts) {}
+    explicit HandOver(Parts parts) : parts_(parts) {}
 
     /// Who is told of a turn's events from now on. Value.
     struct Told {
