@@ -198,6 +198,17 @@ void Application::close() {
     for (const auto& worker : workers_) worker->stop_accepting();
 }
 
+bool Application::wait_for_turns(base::Deadline deadline) {
+    async::Worker& first = workers_.front()->worker();
+    first.run_until_done([](sessions::TurnRegistry& registry, const base::Clock& clock, async::Executor executor,
+                            base::Deadline deadline) -> async::Task<void> {
+        const auto ended = async::Waiter::make(executor);
+        registry.watch(ended);
+        while (registry.size() > 0 && !deadline.passed(clock.steady())) co_await ended->wait(deadline);
+    }(registry_, clock_, first.executor(), deadline));
+    return registry_.size() == 0;
+}
+
 bool Application::stop(base::Deadline deadline) {
     if (checkpoints_) checkpoints_->stop();
     bool all = true;

@@ -13,8 +13,7 @@
 
 namespace tertulia::app {
 
-/// Owns all parts of a server: wires them first, starts them second, stops them in reverse. Its methods are for the
-/// main thread.
+/// Owns all parts of a server: wires them first, starts them second, stops them in reverse. For the main thread.
 class Application {
   public:
     /// `loaded`, `log`, `metrics`, `clock` and `random` outlive it.
@@ -42,6 +41,8 @@ class Application {
     std::size_t turns() const { return registry_.size(); }
     /// Ends all turns; each is stored as interrupted.
     void stop_turns() { registry_.stop_all(sessions::TurnState::interrupted); }
+    /// Until none runs or waits. False: some still do at `deadline`.
+    bool wait_for_turns(base::Deadline deadline);
     /// Ends the rest; `deadline` is for answers on their way. False: something hangs, and the process should just exit.
     bool stop(base::Deadline deadline);
 

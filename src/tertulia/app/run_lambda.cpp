@@ -66,13 +66,6 @@ void fail_init(std::string_view api, const telemetry::Log& log, const base::Erro
     worker.join();
 }
 
-void wait_for_turns(Application& application) {
-    application.stop_turns();
-    const base::Deadline deadline = base::Deadline::after(last_turns);
-    while (application.turns() > 0 && !deadline.passed(std::chrono::steady_clock::now()))
-        std::this_thread::sleep_for(5ms);
-}
-
 }  // namespace
 
 bool is_lambda(const base::Environment& environment) {
@@ -107,7 +100,8 @@ int run_lambda(const base::Environment& environment) {
     while (!signals.wait(until_a_signal)) {
     }
     application->close();
-    wait_for_turns(*application);
+    application->stop_turns();
+    application->wait_for_turns(base::Deadline::after(last_turns));
     const bool all_ended = application->stop(base::Deadline::after(last_answers));
     log.info("stopped", {{"clean", all_ended && is_well}});
     if (!all_ended) std::_Exit(is_well ? 0 : exit_broken);
