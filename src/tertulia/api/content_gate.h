@@ -23,8 +23,8 @@ struct ContentLimits {
 /// Lets a body of `POST /chat` grow beyond `body_bytes` only if a top-level `content` came before them (too_large,
 /// 413), and only while all such bodies together are below the ceiling (unavailable, 503); it counts
 /// from when its `content` has come, or 64 KiB of it. What it has taken of the
-/// ceiling it gives back when it goes: keep it as long as what came of the body. Belongs to a request; one worker at a
-/// time.
+/// ceiling it gives back when it goes: keep it as long as what came of the body. Belongs to a request. One per
+/// worker.
 class ContentGate final : public http::BodyGate {
   public:
     explicit ContentGate(const ContentLimits& limits) : limits_(limits), share_(limits.memory) {}

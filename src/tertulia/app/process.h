@@ -8,7 +8,7 @@
 namespace tertulia::app {
 
 /// SIGTERM and SIGINT, taken one by one by the main thread instead of interrupting whatever runs. Make it before any
-/// thread is started: threads inherit what is blocked.
+/// thread is started: threads inherit what is blocked. For the main thread.
 class StopSignals {
   public:
     StopSignals();

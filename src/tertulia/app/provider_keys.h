@@ -19,8 +19,8 @@ namespace tertulia::app {
 /// `OPENAI_API_KEY` for `openai` and `openai-responses`, `MY_ONE_API_KEY` for `my-one`.
 std::string key_member(std::string_view provider);
 
-/// All of them, one for each reference and member. Filled before the workers start; the keys themselves are shared by
-/// all workers.
+/// All of them, one for each reference and member. Filled before the workers start. Shared; safe
+/// from any thread.
 class ProviderKeys {
   public:
     explicit ProviderKeys(const base::Clock& clock) : clock_(clock) {}

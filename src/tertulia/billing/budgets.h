@@ -18,8 +18,8 @@ namespace tertulia::billing {
 class Budgets;
 
 /// Money that is set aside for one attempt. Settle it with what the attempt cost; where that does not come about
-/// (nothing is billed), its destruction gives all of it back. An empty one (no budget applies) does nothing. For one
-/// thread at a time; its Budgets outlives it.
+/// (nothing is billed), its destruction gives all of it back. An empty one (no budget applies) does nothing. Its
+/// Budgets outlives it. One per worker.
 class Reservation {
   public:
     Reservation() = default;

@@ -9,7 +9,7 @@ namespace tertulia::cli {
 
 /// Prints the events of one session's turns as they come: the answer's text on `out`, what went wrong on `err`. Control
 /// characters other than line ends and tabs are shown as U+FFFD: a model must not steer the terminal. No I/O but these
-/// streams. Belongs to one thread.
+/// streams. One per worker.
 class ChatScreen {
   public:
     ChatScreen(std::ostream& out, std::ostream& err) : out_(out), err_(err) {}

@@ -34,7 +34,7 @@ base::Milliseconds retry_pause(int failures);
 /// Sends messages and shows their answers on the screen. A message has a key (Idempotency-Key) under which it is sent
 /// again until its turn has begun, so that it is answered once; from then on a broken stream is taken up after the last
 /// event that came (`GET .../turns/{turn}/events`). It is tried again for three minutes after the last event; a server
-/// that was never reached is not waited for. One per worker, and all calls are on it.
+/// that was never reached is not waited for. One per worker.
 class Conversation {
   public:
     struct Parts {

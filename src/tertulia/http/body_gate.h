@@ -8,8 +8,8 @@
 
 namespace tertulia::http {
 
-/// Judges one request's body as it comes, in the place of the server's own limit. Belongs to the request, and goes with
-/// it; one worker.
+/// Judges one request's body as it comes, in the place of the server's own limit. Belongs to the request. One per
+/// worker.
 class BodyGate {
   public:
     virtual ~BodyGate() = default;

@@ -63,7 +63,7 @@ struct Step {
 ///   text so far. The last target of all is asked once more with less context where that was too long.
 /// - rejected: another form, where the answer goes on from a text; else it is enough.
 ///
-/// Targets whose breaker is open are passed over.
+/// Targets whose breaker is open are passed over. Value.
 class AttemptPolicy {
   public:
     static constexpr base::Milliseconds longest_wait{30'000};

@@ -34,7 +34,7 @@ struct Reroute {
     bool restarts = false;
 };
 
-/// Who asks, and takes the answer: the turn. On its worker.
+/// Who asks, and takes the answer: the turn. One per worker.
 class Asker {
   public:
     virtual ~Asker() = default;
@@ -68,7 +68,7 @@ class Asker {
 };
 
 /// Obeys the AttemptPolicy: calls targets, one after the other or (hedging) two beside each other until one has
-/// content, keeps the deadlines, and tells breakers and metrics. One per turn, on its worker.
+/// content, keeps the deadlines, and tells breakers and metrics. One per worker.
 class ModelCall {
   public:
     struct Parts {

@@ -68,7 +68,7 @@ struct Failure {
 template <class T>
 using Attempt = std::expected<T, Failure>;
 
-/// An answer that is being read. Belongs to one task of one worker; destroying it before the end closes the upstream
+/// An answer that is being read. One per worker, for one task; destroying it before the end closes the upstream
 /// connection (which is how a provider is told to stop).
 class AnswerStream {
   public:

@@ -47,7 +47,7 @@ std::string stand_in(const chat::Document& document);
 
 /// The places in a body where a prompt cache may end within the conversation: at most two, the end of the stable
 /// history and, two messages before, that of the last request's, which is found there however many blocks have come
-/// since (Anthropic looks back over 20). One per body.
+/// since (Anthropic looks back over 20). One per worker.
 class CacheMarks {
   public:
     explicit CacheMarks(std::size_t stable_messages) : stable_messages_(stable_messages) {}

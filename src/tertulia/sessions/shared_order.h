@@ -13,7 +13,7 @@ namespace tertulia::sessions {
 
 /// The way of a claim that is its session's first in this process to the session's order among all of them: it looks,
 /// and waits a little longer from look to look while a turn of another process runs. Nobody is told when that ends, so
-/// messages of several processes are answered in no order of their own. Belongs to the claim's task; one worker.
+/// messages of several processes are answered in no order of their own. Belongs to the claim's task. One per worker.
 class SharedOrder {
   public:
     struct Parts {

@@ -23,7 +23,7 @@ namespace tertulia::sessions {
 /// session, appends the user's message and calls the model at the same time, publishes the answer's steps to the log,
 /// stores the answer, and publishes the end. Where it takes up an earlier turn's answer it appends nothing and rewrites
 /// that answer. On a store that several processes share it may hand the rest of its work to another one, where a turn
-/// that `resumes` goes on with it. Belongs to its own task; one worker.
+/// that `resumes` goes on with it. Belongs to its own task. One per worker.
 ///
 /// What readers may rely on: nothing is published before the user's message is durable, and the end is published only
 /// after the answer is durable. A turn that fails before its message is durable ends without having started; it has

@@ -17,7 +17,7 @@
 namespace tertulia::sessions {
 
 /// Made from the request and the session once the turn's place has come: which model, with which history, and which
-/// answer is taken up. Writes nothing. Belongs to the turn's task; one worker.
+/// answer is taken up. Writes nothing. Belongs to the turn's task. One per worker.
 class TurnQuestion {
   public:
     using Problem = std::optional<base::Error>;

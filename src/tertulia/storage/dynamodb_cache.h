@@ -23,7 +23,7 @@ struct WarmSession {
     bool more = false;
 };
 
-/// The sessions used last, up to a number of bytes. For one thread at a time.
+/// The sessions used last, up to a number of bytes. One per worker.
 class DynamoCache {
   public:
     explicit DynamoCache(std::size_t max_bytes) : max_bytes_(max_bytes) {}

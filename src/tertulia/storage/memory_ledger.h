@@ -13,7 +13,7 @@
 
 namespace tertulia::storage {
 
-/// Keeps every bill. For one thread at a time.
+/// Keeps every bill. One per worker.
 class MemoryLedger {
   public:
     /// `ended_at`: in the store's form of time.

@@ -25,7 +25,7 @@ struct SqliteError {
 };
 
 /// One connection. Its first error sticks: every later statement does nothing and gives no rows until `take_error()`,
-/// so that a sequence of statements is written straight on and judged once at its end. For one thread at a time.
+/// so that a sequence of statements is written straight on and judged once at its end. One per worker.
 class SqliteDatabase {
   public:
     enum class Mode { create, read_write, read_only };
@@ -79,6 +79,7 @@ struct BytesOrNull {
 };
 
 /// A prepared statement, used again and again. It belongs to one database, which outlives it and stays in its place.
+/// One per worker.
 class SqliteStatement {
   public:
     SqliteStatement(SqliteDatabase& database, std::string_view sql);

@@ -13,7 +13,7 @@
 namespace tertulia::storage {
 
 /// Adds to the table `ledger`, a row for each bill; nothing here ever changes or deletes one. Inside the caller's
-/// transaction. For one thread.
+/// transaction. One per worker.
 class SqliteLedger {
   public:
     explicit SqliteLedger(SqliteDatabase& database);

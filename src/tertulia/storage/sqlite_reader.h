@@ -13,7 +13,7 @@
 namespace tertulia::storage {
 
 /// Each method is one of SessionStore's reads, on one connection; it sees one state of the database throughout. Where
-/// the database has failed by then the result means nothing: ask `take_error()` first. For one thread.
+/// the database has failed by then the result means nothing: ask `take_error()` first. One per worker.
 class SqliteReader {
   public:
     explicit SqliteReader(SqliteDatabase database);

@@ -21,7 +21,7 @@ namespace tertulia::storage {
 /// The table `checkpoints` as a log: each row holds pieces of many turns, rows are only added at the end and deleted
 /// from the beginning, as soon as no running turn has anything in them. What it knows beside the table (the turns that
 /// have pieces, and where these begin) follows the transaction: after it, call one of `committed` and `rolled_back`.
-/// A turn without pieces costs nothing. For one thread; where the database has failed results mean nothing.
+/// A turn without pieces costs nothing. Where the database has failed results mean nothing. One per worker.
 ///
 /// A row is a sequence of pieces: LEB128 number of the turn (given at its first piece) times 2, plus 1 where the turn's
 /// pieces begin here; then, of such a piece, owner, session id and turn id; then the data, all four with their size.

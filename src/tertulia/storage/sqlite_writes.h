@@ -17,7 +17,7 @@ namespace tertulia::storage {
 
 /// Each method is one of SessionStore's writes, inside a transaction that the caller began. It looks before it writes,
 /// so that a refused operation (conflict, not_found) has written nothing and the transaction goes on. Where the
-/// database has failed by then the result means nothing: ask `SqliteDatabase::failed()` first. For one thread.
+/// database has failed by then the result means nothing: ask `SqliteDatabase::failed()` first. One per worker.
 class SqliteWrites {
   public:
     /// `priced`: for the bills of interrupted turns; may be empty.
