@@ -1,20 +1,13 @@
 """What the whole-server tests on DynamoDB share: servers whose sessions are in DynamoDB Local."""
 
-import os
-import unittest
-
 import dynamodb_local
 from harness import ServerCase, run
+from needs import needs
 
 MISSING = dynamodb_local.missing()
 
 
-def setUpModule():
-    if MISSING and os.environ.get("CI") == "true":
-        raise RuntimeError(MISSING)
-
-
-@unittest.skipIf(MISSING, f"left out: {MISSING}")
+@needs(not MISSING, MISSING)
 class DynamoCase(ServerCase):
     server_per_test = True
     arguments = ("--store", "dynamodb:")

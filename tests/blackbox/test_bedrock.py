@@ -12,6 +12,7 @@ import eventstream
 import signature
 from answers import Answer, Raw, Thinking
 from harness import KEY, ServerCase
+from needs import needs
 
 PACKAGES = os.environ.get("TERTULIA_TEST_PACKAGES")
 if PACKAGES:
@@ -247,7 +248,7 @@ class KeysTest(BedrockCase):
         self.assertEqual(asked, [("/v1/credentials", "agent-token")])
 
 
-@unittest.skipUnless(PACKAGES, "no botocore: TERTULIA_TEST_PACKAGES is not set")
+@needs(PACKAGES, "no botocore: TERTULIA_TEST_PACKAGES is not set")
 class BotocoreTest(BedrockCase):
     """AWS's own library signs the same call in the same way."""
 

@@ -7,8 +7,9 @@ import sys
 import unittest
 
 from answers import Answer
-from dynamodb_case import DynamoCase, setUpModule  # noqa: F401 (unittest calls it)
+from dynamodb_case import DynamoCase
 from harness import run
+from needs import needs
 
 PACKAGES = os.environ.get("TERTULIA_TEST_PACKAGES")
 PLACE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
@@ -60,7 +61,7 @@ class DocumentedTableTest(DynamoCase):
             self.assertRegex(item["created_at"], PLACE)
             self.assertEqual(item["session_id"], "plain")
 
-    @unittest.skipUnless(PACKAGES, "no boto3: TERTULIA_TEST_PACKAGES is not set")
+    @needs(PACKAGES, "no boto3: TERTULIA_TEST_PACKAGES is not set")
     def test_boto3_reads_it(self):
         sys.path.append(PACKAGES)
         import boto3

@@ -9,7 +9,7 @@ import dynamodb_faults
 import load
 from answers import Answer
 from client import Response
-from dynamodb_case import DynamoCase, setUpModule  # noqa: F401 (unittest calls it)
+from dynamodb_case import DynamoCase
 from fake_upstream import Gate
 from harness import wait_for
 

@@ -1,17 +1,16 @@
 """Turns that outlive their front: handed over to an invocation of their own in another sandbox, under the same id."""
 
-import unittest
-
 import dynamodb_local
 from answers import STALL, Answer
-from dynamodb_case import MISSING, setUpModule  # noqa: F401 (unittest calls it)
+from dynamodb_case import MISSING
 from fake_upstream import Held
 from function_case import FUNCTION, FunctionCase, socket_event
 from harness import ENDED, run, wait_for
 from lambda_events import rest
+from needs import needs
 
 
-@unittest.skipIf(MISSING, f"left out: {MISSING}")
+@needs(not MISSING, MISSING)
 class HandOverTest(FunctionCase):
     """The limit of the front is 1.5 seconds; nothing waits for 29. What the function asks of itself goes to a second
     sandbox, over the same tables."""

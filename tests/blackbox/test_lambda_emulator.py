@@ -18,6 +18,7 @@ import unittest
 import lambda_events as events
 from fake_upstream import Held
 from lambda_case import LambdaCase
+from needs import needs
 from server import binary, environment, prepare_child, wait_for
 
 PACKAGES = os.environ.get("TERTULIA_TEST_PACKAGES")
@@ -36,7 +37,7 @@ def free_ports(count):
         return [s.getsockname()[1] for s in sockets]
 
 
-@unittest.skipUnless(EMULATOR.exists(), "the Runtime Interface Emulator is not here (TERTULIA_TEST_PACKAGES)")
+@needs(EMULATOR.exists(), "the Runtime Interface Emulator is not here (TERTULIA_TEST_PACKAGES)")
 class EmulatorTest(LambdaCase):
     def emulate(self, **env):
         api, self.port = free_ports(2)

@@ -8,12 +8,13 @@ from answers import Answer
 from client import open_events, open_stream, request
 from fake_upstream import Gate, Held
 from harness import ServerCase, turn_path
+from needs import needs
 from ws import WebSocket
 
 READ_SECONDS = 1.5  # nginx's own is 60: ./dev soak tries that
 
 
-@unittest.skipUnless(nginx.PROGRAM, "no nginx (./dev deps test installs it)")
+@needs(nginx.PROGRAM, "no nginx (./dev deps test installs it)")
 class ProxyTest(ServerCase):
     config = {"limits": {"heartbeat_ms": 300}}
 

@@ -20,6 +20,7 @@ if PACKAGES:
 from answers import STALL, Answer
 from fake_upstream import Held
 from harness import ServerCase
+from needs import needs
 from ws import CONTINUATION, TEXT, WebSocket
 
 TOKEN = "blackbox-token-0123456789abcdef"
@@ -27,7 +28,7 @@ MISSING = "no WebSocket library: TERTULIA_TEST_PACKAGES is not set"
 TERMINAL = ("turn.completed", "turn.failed", "turn.cancelled", "turn.interrupted")
 
 
-@unittest.skipUnless(PACKAGES, MISSING)
+@needs(PACKAGES, MISSING)
 class OwnClientTest(unittest.TestCase):
     """The client of the other tests, with the library's server: what those stand on must not be wrong in secret."""
 
@@ -60,13 +61,8 @@ class OwnClientTest(unittest.TestCase):
             self.assertEqual(ws.closed(), 1002)
 
 
+@needs(PACKAGES, MISSING)
 class LibraryCase(ServerCase):
-    @classmethod
-    def setUpClass(cls):
-        if not PACKAGES:
-            raise unittest.SkipTest(MISSING)
-        super().setUpClass()
-
     def connect(self, server=None, **options):
         url = (server or self.server).url.replace("http://", "ws://") + "/ws"
         socket = connect(url, proxy=None, open_timeout=10, **options)

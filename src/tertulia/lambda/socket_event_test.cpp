@@ -4,8 +4,6 @@
 
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
-#include <fstream>
-#include <sstream>
 
 #include "support/recordings.h"
 
@@ -18,19 +16,14 @@ boost::json::object object(std::string_view text) {
     return boost::json::parse({text.data(), text.size()}).as_object();
 }
 
-// One of AWS's own samples; nothing where they are not there.
-std::optional<boost::json::object> sample(const std::string& name) {
-    std::ifstream file(support::shared_data() / "lambda-events" / name);
-    if (!file) return std::nullopt;
-    std::ostringstream text;
-    text << file.rdbuf();
-    return object(text.str());
+// One of AWS's own samples.
+boost::json::object sample(const std::string& name) {
+    return object(support::read_file(support::shared_data() / "lambda-events" / name));
 }
 
 TEST(SocketEvent, messages_of_aws_are_read) {
-    const auto event = sample("lambda-go/apigw-websocket-message.json");
-    if (!event) GTEST_SKIP() << "no ../shared/data/lambda-events";
-    const auto read = read_socket_event(*event);
+    TERTULIA_NEED_SHARED_DATA("lambda-events");
+    const auto read = read_socket_event(sample("lambda-go/apigw-websocket-message.json"));
     ASSERT_TRUE(read) << read.error().message;
     EXPECT_EQ(read->type, Type::message);
     EXPECT_EQ(read->client.connection_id, "R1kmxc2VNjMCFIA=");
@@ -42,18 +35,18 @@ TEST(SocketEvent, messages_of_aws_are_read) {
 }
 
 TEST(SocketEvent, and_so_are_openings_and_ends) {
-    const auto opening = sample("rust-runtime/example-apigw-websocket-request-without-method.json");
-    const auto other = sample("rust-runtime/example-apigw-websocket-request.json");
-    const auto end = sample("rust-runtime/example-apigw-websocket-request-disconnect-route.json");
-    if (!opening || !other || !end) GTEST_SKIP() << "no ../shared/data/lambda-events";
-    const auto read = read_socket_event(*opening);
+    TERTULIA_NEED_SHARED_DATA("lambda-events");
+    const std::string folder = "rust-runtime/example-apigw-websocket-request";
+    const auto other = read_socket_event(sample(folder + ".json"));
+    const auto end = read_socket_event(sample(folder + "-disconnect-route.json"));
+    const auto read = read_socket_event(sample(folder + "-without-method.json"));
     ASSERT_TRUE(read);
     EXPECT_EQ(read->type, Type::connect);
     EXPECT_EQ(read->handshake.path, "/ws");
     EXPECT_EQ(read->handshake.headers.get("host"), "asdfasdf.execute-api.us-west-2.amazonaws.com");
-    EXPECT_EQ(read_socket_event(*other)->type, Type::connect);
-    EXPECT_EQ(read_socket_event(*end)->type, Type::disconnect);
-    EXPECT_EQ(read_socket_event(*end)->client.connection_id, "AAAA1234=");
+    EXPECT_EQ(other->type, Type::connect);
+    EXPECT_EQ(end->type, Type::disconnect);
+    EXPECT_EQ(end->client.connection_id, "AAAA1234=");
 }
 
 TEST(SocketEvent, every_value_of_a_field_counts) {
