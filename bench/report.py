@@ -17,6 +17,9 @@ TITLES = {
 }
 
 
+BEFORE = ", before"  # ends the names of the lanes of the other version
+
+
 class Results:
     """Medians and ratios over what was measured; None where something was not."""
 
@@ -145,6 +148,20 @@ def long_table(results):
     return table(["turn", "CPU µs", "rounds", "p50 µs", "context, estimated tokens"], rows)
 
 
+def before_table(results):
+    """CPU of this version, of that of the version before: the median of the rounds' ratios, and their middle half."""
+    rows = []
+    for case in TITLES:
+        for lane, c in results.keys(case):
+            ratios = results.ratios(case, lane, lane + BEFORE, c, "server_cpu_us_per_request")
+            if len(ratios) > 1:
+                low, middle, high = statistics.quantiles(ratios, n=4)
+                rows.append([f"{case}: {c}, {lane}", show(middle, 2), f"{low:.2f} – {high:.2f}",
+                             show(results.ratio(case, lane, lane + BEFORE, c, "per_second"), 2)])
+    return table(["connections, server", "CPU per answer, of before", "middle half of the rounds", "answers/s, of before"],
+                 rows) if rows else None
+
+
 def targets(results, facts):
     """The targets, word for word numbers; each as (what, wanted, got, met)."""
     rows = []
@@ -262,6 +279,8 @@ def markdown(raw, facts):
             ["", "turns/s", "p50 µs", "p99 µs"],
             [[name, show(store[name]["per_second"]), show(store[name]["p50_us"]), show(store[name]["p99_us"])]
              for name in ("log", "sqlite")]))
+    if versions := before_table(results):
+        parts.append("### This version beside the one before\n\n" + versions)
     goals = [(what, wanted, got, "not measured" if got == "–" else "met" if met else "**missed**")
              for what, wanted, got, met in targets(results, facts)]
     if goals:

@@ -24,7 +24,8 @@ from servers import Bench, StartFailed
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # What one load run is like. `server`: direct (to the mock), nginx, memory or sqlite (Tertulia with that store).
-Lane = collections.namedtuple("Lane", "name server model stream checkpoints", defaults=["json", False, True])
+# `before`: of the other version that --before names.
+Lane = collections.namedtuple("Lane", "name server model stream checkpoints before", defaults=["json", False, True, False])
 
 JSON = [
     Lane("direct", "direct"),
@@ -52,6 +53,13 @@ FIRST_EVENT = [
     Lane("memory", "memory", "always/paced-10-10", True),
     Lane("sqlite", "sqlite", "always/paced-10-10", True),
 ]
+
+
+def with_before(lanes):
+    """Each lane of Tertulia's, and right after it the same one of the version before."""
+    ours = ("memory", "sqlite")
+    return [each for lane in lanes for each in
+            ([lane, lane._replace(name=lane.name + report.BEFORE, before=True)] if lane.server in ours else [lane])]
 
 
 def slow_lanes(model):
@@ -91,22 +99,25 @@ class Run:
 
     def rounds(self, case, lanes, connections, arguments, rounds=None):
         """Alternates over all lanes and connection counts; keeps every round's numbers."""
+        lanes = with_before(lanes) if self.options.before else lanes
         points = {(lane, c): [] for c in connections for lane in lanes}
         with self.bench.mock() as mock:
-            fixed = {"direct": mock}
+            fixed = {("direct", False): mock}
             try:
-                fixed["nginx"] = self.bench.nginx(mock)
-                if any(lane.server == "sqlite" for lane in lanes):
-                    fixed["sqlite"] = self.bench.tertulia(mock, "sqlite")
+                fixed["nginx", False] = self.bench.nginx(mock)
+                for lane in lanes:
+                    if lane.server == "sqlite" and ("sqlite", lane.before) not in fixed:
+                        fixed["sqlite", lane.before] = self.bench.tertulia(mock, "sqlite", before=lane.before)
                 for _ in range(rounds or self.options.rounds):
                     for c in connections:
                         for lane in lanes:
                             # The memory store keeps every turn: a new process each time, or it only grows.
-                            server = fixed.get(lane.server) or self.bench.tertulia(mock, lane.server)
+                            kept = fixed.get((lane.server, lane.before))
+                            server = kept or self.bench.tertulia(mock, lane.server, before=lane.before)
                             try:
                                 result = self.load(server, mock, lane, "--connections", c, *arguments)
                             finally:
-                                if lane.server not in fixed:
+                                if not kept:
                                     server.stop()
                             if result:
                                 points[lane, c].append(result)
@@ -268,6 +279,8 @@ def parse_options():
     parser.add_argument("--json", metavar="FILE", help="write every round's numbers there too")
     parser.add_argument("--build-dir", default=str(ROOT / "build" / "release"))
     parser.add_argument("--binary", help="the server (BUILD_DIR/tertulia)")
+    parser.add_argument("--before", metavar="BINARY", help="another version, measured in the same rounds (all but the slow"
+                        " streams), and a table of the ratios")
     parser.add_argument("--work-dir", help="databases and logs (BUILD_DIR/bench-run); must be on a real disk")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="how long each measurement counts")
@@ -294,7 +307,7 @@ def main():
               file=sys.stderr)
         return 2
     try:
-        bench = Bench(options.binary, options.build_dir, options.work_dir, cores=(cpus[0], cpus[1]))
+        bench = Bench(options.binary, options.build_dir, options.work_dir, cores=(cpus[0], cpus[1]), before=options.before)
         run = Run(options, bench)
         started = time.monotonic()
         for name in options.only or CASES:

@@ -62,8 +62,9 @@ class Server:
 class Bench:
     """Where the programs are and where their files go."""
 
-    def __init__(self, binary, build_dir, work_dir, cores):
+    def __init__(self, binary, build_dir, work_dir, cores, before=None):
         self.binary = binary
+        self.before = before  # the program of another version, to be measured beside this one
         self.work_dir = pathlib.Path(work_dir).resolve()
         self.load_cpu, self.server_cpu = cores
         self.build_dir = pathlib.Path(build_dir)
@@ -89,19 +90,20 @@ class Bench:
     def nginx(self, mock):
         return Nginx(self.nginx_program, mock, self.server_cpu, self.work_dir)
 
-    def tertulia(self, mock, store, checkpoints=True):
+    def tertulia(self, mock, store, checkpoints=True, before=False):
         """`store`: "memory" or "sqlite"; the database is new each time and on the disk of the build folder."""
-        config = self.work_dir / f"{store}.toml"
+        name = f"{store}-before" if before else store
+        config = self.work_dir / f"{name}.toml"
         config.write_text(TERTULIA_CONFIG.format(mock=mock.url) + ("" if checkpoints else NO_CHECKPOINTS))
         where = "memory:"
         if store == "sqlite":
-            folder = self.work_dir / "db"
+            folder = self.work_dir / f"db-{name}"
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             where = f"sqlite:{folder / 'bench.db'}"
-        command = [str(self.binary), "serve", "--listen", "127.0.0.1:0", "--store", where, "--workers", "1",
+        command = [str(self.before if before else self.binary), "serve", "--listen", "127.0.0.1:0", "--store", where, "--workers", "1",
                    "--log-level", "warn", "--config", str(config)]
-        return Server(f"tertulia ({store})", command, self.server_cpu, self.work_dir / f"tertulia-{store}.log")
+        return Server(f"tertulia ({name})", command, self.server_cpu, self.work_dir / f"tertulia-{name}.log")
 
 
 class Nginx(Server):
