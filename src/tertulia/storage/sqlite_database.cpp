@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include "tertulia/storage/sqlite_log_file.h"
+
 namespace tertulia::storage {
 
 bool SqliteError::is_about_statement() const {
@@ -31,7 +33,7 @@ std::expected<SqliteDatabase, SqliteError> SqliteDatabase::open(const std::strin
     else
         flags |= SQLITE_OPEN_READWRITE | (mode == Mode::create ? SQLITE_OPEN_CREATE : 0);
     sqlite3* handle = nullptr;
-    const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+    const int code = sqlite3_open_v2(path.c_str(), &handle, flags, vfs_of_joined_log_writes());
     SqliteDatabase database(handle);
     if (code != SQLITE_OK)
         return std::unexpected(SqliteError{code, handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code)});
