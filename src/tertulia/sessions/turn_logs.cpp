@@ -7,12 +7,17 @@ namespace tertulia::sessions {
 TurnLogs::TurnLogs(Settings settings, const base::Clock& clock)
     : settings_(settings), clock_(clock), memory_(std::make_shared<std::atomic<std::int64_t>>(0)) {}
 
+std::size_t TurnLogs::HashKey::operator()(const SessionKey& key) const {
+    const std::hash<std::string> hash;
+    return hash(key.session_id) + 31 * hash(key.owner);
+}
+
 base::Result<std::shared_ptr<TurnLog>> TurnLogs::make(std::shared_ptr<const TurnName> name) {
     sweep();
     auto log = std::make_shared<TurnLog>(name, memory_);
     const std::lock_guard lock(mutex_);
     if (auto room = make_room(); !room) return std::unexpected(room.error());
-    by_turn_.insert_or_assign(name->turn_id, log);
+    lines_[name->key].made.push_back(log);
     return log;
 }
 
@@ -63,18 +68,21 @@ base::Result<void> TurnLogs::make_room() {
 
 std::shared_ptr<TurnLog> TurnLogs::find(const TurnName& name) const {
     const std::lock_guard lock(mutex_);
-    std::shared_ptr<TurnLog> log;
-    if (const auto found = by_turn_.find(name.turn_id); found != by_turn_.end())
-        log = found->second;
-    else if (const auto restored = restored_.find(name.turn_id); restored != restored_.end())
-        log = restored->second.lock();
-    if (log && log->was_left()) return nullptr;
-    return log && log->name().key == name.key ? log : nullptr;
+    if (const auto line = lines_.find(name.key); line != lines_.end()) {
+        const auto is_it = [&name](const auto& log) { return log->name().turn_id == name.turn_id; };
+        for (const auto* const logs : {&line->second.started, &line->second.made})
+            if (const auto found = std::ranges::find_if(*logs, is_it); found != logs->end())
+                return (*found)->was_left() ? nullptr : *found;
+    }
+    const auto restored = restored_.find(name.turn_id);
+    auto log = restored == restored_.end() ? nullptr : restored->second.lock();
+    return log && !log->was_left() && log->name().key == name.key ? log : nullptr;
 }
 
 void TurnLogs::started(const std::shared_ptr<TurnLog>& log) {
     const std::lock_guard lock(mutex_);
-    Line& line = lines_[line_name(log->name().key)];
+    Line& line = lines_[log->name().key];
+    std::erase(line.made, log);
     line.started.push_back(log);
     for (const auto& waiter : line.waiters) waiter->wake();
 }
@@ -89,19 +97,13 @@ void TurnLogs::ended(const std::shared_ptr<TurnLog>& log) {
 
 void TurnLogs::left(const std::shared_ptr<TurnLog>& log) {
     const std::lock_guard lock(mutex_);
-    by_turn_.erase(log->name().turn_id);
-    const std::string name = line_name(log->name().key);
-    const auto line = lines_.find(name);
-    if (line == lines_.end()) return;
-    std::erase(line->second.started, log);
-    drop_line_if_empty(name);
+    remove_from_line(log);
 }
 
 void TurnLogs::forget(const SessionKey& key) {
     const std::lock_guard lock(mutex_);
     for (Ended& ended : ended_) {
         if (ended.log->name().key != key) continue;
-        by_turn_.erase(ended.log->name().turn_id);
         ended_bytes_ -= ended.bytes;
         ended.log = nullptr;
     }
@@ -110,10 +112,10 @@ void TurnLogs::forget(const SessionKey& key) {
         const auto log = entry.second.lock();
         return !log || log->name().key == key;
     });
-    const std::string name = line_name(key);
-    if (const auto line = lines_.find(name); line != lines_.end()) {
-        std::erase_if(line->second.started, [](const auto& log) { return log->result() != nullptr; });
-        drop_line_if_empty(name);
+    if (const auto line = lines_.find(key); line != lines_.end()) {
+        for (auto* const logs : {&line->second.started, &line->second.made})
+            std::erase_if(*logs, [](const auto& log) { return log->result() != nullptr; });
+        drop_line_if_empty(line);
     }
 }
 
@@ -123,33 +125,39 @@ void TurnLogs::sweep() {
     while (!ended_.empty() && ended_.front().at + settings_.keep <= now) drop_oldest();
 }
 
-// Of a session's logs the oldest end first, so that it is found at the front of its line.
 void TurnLogs::drop_oldest() {
     const std::shared_ptr<TurnLog> log = std::move(ended_.front().log);
     ended_bytes_ -= ended_.front().bytes;
     ended_.pop_front();
-    by_turn_.erase(log->name().turn_id);
-    const std::string name = line_name(log->name().key);
-    const auto line = lines_.find(name);
-    if (line == lines_.end()) return;
-    std::erase(line->second.started, log);
-    drop_line_if_empty(name);
+    remove_from_line(log);
 }
 
-void TurnLogs::drop_line_if_empty(const std::string& name) {
-    const auto line = lines_.find(name);
-    if (line != lines_.end() && line->second.started.empty() && line->second.waiters.empty()) lines_.erase(line);
+// Of a session's logs the oldest end first, so that it is found at the front of its line.
+void TurnLogs::remove_from_line(const std::shared_ptr<TurnLog>& log) {
+    const auto line = lines_.find(log->name().key);
+    if (line == lines_.end()) return;
+    for (auto* const logs : {&line->second.started, &line->second.made})
+        if (const auto found = std::ranges::find(*logs, log); found != logs->end()) {
+            logs->erase(found);
+            break;
+        }
+    drop_line_if_empty(line);
+}
+
+void TurnLogs::drop_line_if_empty(Lines::iterator line) {
+    const Line& logs = line->second;
+    if (logs.made.empty() && logs.started.empty() && logs.waiters.empty()) lines_.erase(line);
 }
 
 std::shared_ptr<TurnLog> TurnLogs::newest(const SessionKey& key) const {
     const std::lock_guard lock(mutex_);
-    const auto line = lines_.find(line_name(key));
+    const auto line = lines_.find(key);
     return line == lines_.end() || line->second.started.empty() ? nullptr : line->second.started.back();
 }
 
 std::optional<std::shared_ptr<TurnLog>> TurnLogs::next(const SessionKey& key, const std::string& turn_id) const {
     const std::lock_guard lock(mutex_);
-    const auto line = lines_.find(line_name(key));
+    const auto line = lines_.find(key);
     if (line == lines_.end()) return turn_id.empty() ? std::optional(std::shared_ptr<TurnLog>()) : std::nullopt;
     const auto& started = line->second.started;
     auto at = started.begin();
@@ -164,16 +172,15 @@ std::optional<std::shared_ptr<TurnLog>> TurnLogs::next(const SessionKey& key, co
 
 void TurnLogs::add_waiter(const SessionKey& key, std::shared_ptr<async::Waiter> waiter) {
     const std::lock_guard lock(mutex_);
-    lines_[line_name(key)].waiters.push_back(std::move(waiter));
+    lines_[key].waiters.push_back(std::move(waiter));
 }
 
 void TurnLogs::remove_waiter(const SessionKey& key, const async::Waiter* waiter) {
     const std::lock_guard lock(mutex_);
-    const std::string name = line_name(key);
-    const auto line = lines_.find(name);
+    const auto line = lines_.find(key);
     if (line == lines_.end()) return;
     std::erase_if(line->second.waiters, [&](const auto& waiting) { return waiting.get() == waiter; });
-    drop_line_if_empty(name);
+    drop_line_if_empty(line);
 }
 
 }  // namespace tertulia::sessions

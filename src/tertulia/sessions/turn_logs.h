@@ -10,6 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include <boost/unordered/unordered_flat_map.hpp>
+
 #include "tertulia/async/waiter.h"
 #include "tertulia/base/clock.h"
 #include "tertulia/base/error.h"
@@ -71,6 +73,7 @@ class TurnLogs {
 
   private:
     struct Line {
+        std::vector<std::shared_ptr<TurnLog>> made;  // not started yet, or never
         std::vector<std::shared_ptr<TurnLog>> started;
         std::vector<std::shared_ptr<async::Waiter>> waiters;
     };
@@ -79,20 +82,25 @@ class TurnLogs {
         std::shared_ptr<TurnLog> log;
         std::int64_t bytes;
     };
-    static std::string line_name(const SessionKey& key) { return key.owner + "|" + key.session_id; }
+    struct HashKey {
+        std::size_t operator()(const SessionKey& key) const;
+    };
+    /// Sessions with logs or waiters here. Flat: with the logs of a minute its nodes are in no cache.
+    using Lines = boost::unordered_flat_map<SessionKey, Line, HashKey>;
+
     std::weak_ptr<TurnLog>& restored_place(const std::string& turn_id);
     base::Result<void> make_room();
     void drop_oldest();
-    void drop_line_if_empty(const std::string& name);
+    void remove_from_line(const std::shared_ptr<TurnLog>& log);
+    void drop_line_if_empty(Lines::iterator line);
 
     const Settings settings_;
     const base::Clock& clock_;
     const std::shared_ptr<std::atomic<std::int64_t>> memory_;
     mutable std::mutex mutex_;
-    std::unordered_map<std::string, std::shared_ptr<TurnLog>> by_turn_;
     std::unordered_map<std::string, std::weak_ptr<TurnLog>> restored_;
     std::size_t clean_at_ = 64;  // restored_ of this size is looked through for those that nobody reads any more
-    std::unordered_map<std::string, Line> lines_;
+    Lines lines_;
     std::deque<Ended> ended_;  // oldest first
     std::int64_t ended_bytes_ = 0;
 };
