@@ -25,7 +25,6 @@ namespace json = boost::json;
 using base::Errc;
 using base::fail;
 using base::Result;
-using sessions::TurnRequest;
 
 constexpr std::size_t max_model_bytes = 256;
 constexpr std::int64_t max_max_tokens = 1'000'000;
@@ -81,14 +80,14 @@ Result<void> read_parent(const json::value& value, ChatRequest& request) {
 Result<void> read_on_busy(const json::value& value, ChatRequest& request) {
     const auto what = value.is_string() ? sessions::parse_on_busy(view(value.get_string())) : std::nullopt;
     if (!what) return wrong("'on_busy' must be \"queue\", \"reject\" or \"interrupt\".");
-    request.on_busy = *what;
+    request.on_busy = what;
     return {};
 }
 
 Result<void> read_on_disconnect(const json::value& value, ChatRequest& request) {
     const auto what = value.is_string() ? sessions::parse_on_disconnect(view(value.get_string())) : std::nullopt;
     if (!what) return wrong("'on_disconnect' must be \"finish\" or \"cancel\".");
-    request.on_disconnect = *what;
+    request.on_disconnect = what;
     return {};
 }
 

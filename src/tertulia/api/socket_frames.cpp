@@ -96,11 +96,10 @@ std::vector<std::string> socket_frames(const EventBatch& batch, const TurnFacts&
     for (const Event& event : joined) {
         std::string text;
         append_socket_event(text, event, batch, facts, client_id);
-        if (text.size() <= limits.message_bytes)
-            frames.push_back(std::move(text));
-        else if (event.kind == EventKind::ended)
+        const bool fits = text.size() <= limits.message_bytes;
+        if (!fits && event.kind == EventKind::ended)
             frames.push_back(shortened_end(event, batch, facts, client_id));
-        else if (is_delta(event.kind) || event.kind == EventKind::text_replaced)
+        else if (!fits && (is_delta(event.kind) || event.kind == EventKind::text_replaced))
             add_pieces(frames, event, batch, facts, client_id, limits.message_bytes);
         else
             frames.push_back(std::move(text));
