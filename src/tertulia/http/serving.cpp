@@ -53,8 +53,9 @@ async::Task<bool> serve(const Router& router, const ServerOptions& options, Requ
         }
         writer.on_close(nullptr);
     }
+    const bool is_answered = problem.empty();
     if (!writer.started()) co_await answer_failure(options, request, match, problem, writer);
-    co_return problem.empty();
+    co_return is_answered;
 }
 
 }  // namespace tertulia::http
