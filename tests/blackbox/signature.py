@@ -34,7 +34,7 @@ def check(request, secret, region, service="bedrock"):
     if headers["x-amz-content-sha256"] != hashlib.sha256(request.raw).hexdigest():
         raise Wrong("another body was signed")
     names = given["SignedHeaders"].split(";")
-    missing = {"host", "content-type", *(n for n in headers if n.startswith("x-amz"))} - set(names)
+    missing = {"host", "content-type", *(n for n in headers if n.startswith("x-amz-"))} - set(names)
     if missing or names != sorted(names):
         raise Wrong(f"not signed: {missing}, or out of order: {names}")
     path, _, query = request.path.partition("?")

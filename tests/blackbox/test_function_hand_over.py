@@ -1,40 +1,17 @@
 """Turns that outlive their front: handed over to an invocation of their own in another sandbox, under the same id."""
 
-import dynamodb_local
 from answers import STALL, Answer
-from dynamodb_case import MISSING
 from fake_upstream import Held
-from function_case import FUNCTION, FunctionCase, socket_event
-from harness import ENDED, run, wait_for
+from harness import ENDED, wait_for
 from lambda_events import rest
-from needs import needs
+from sandboxes_case import SandboxesCase
 
 
-@needs(not MISSING, MISSING)
-class HandOverTest(FunctionCase):
-    """The limit of the front is 1.5 seconds; nothing waits for 29. What the function asks of itself goes to a second
-    sandbox, over the same tables."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.local = dynamodb_local.DynamoDbLocal().__enter__()
-        cls.addClassCleanup(cls.local.__exit__)
-        code, output, errors = run("create-tables", env=cls.local.environment())
-        if code:
-            raise AssertionError(f"create-tables ended with {code}: {output}{errors}")
+class HandOverTest(SandboxesCase):
+    """The limit of the front is 1.5 seconds; nothing waits for 29."""
 
     def begin_both(self, **env):
-        ours = {
-            "TERTULIA_STORE": "dynamodb:",
-            "AWS_ENDPOINT_URL_DYNAMODB": self.local.url,
-            "TERTULIA_LAMBDA_FRONT_LIMIT_MS": "1500",
-            "TERTULIA_LAMBDA_MARGIN_MS": "500",
-            "TERTULIA_LAMBDA_SELF_INVOKE": FUNCTION,
-        } | env
-        self.begin(**ours)
-        self.other, _ = self.start(**({"AWS_LAMBDA_MAX_CONCURRENCY": "8"} | self.aws.env | ours))
-        self.aws.on_invoke = lambda _, payload: self.work.append(self.other.invoke(payload, self.worker_seconds))
+        super().begin_both(**({"TERTULIA_LAMBDA_FRONT_LIMIT_MS": "1500"} | env))
 
     def turn(self, turn_id):
         return self.invoke(rest("GET", f"/sessions/s/turns/{turn_id}")).json
@@ -53,6 +30,27 @@ class HandOverTest(FunctionCase):
         self.work[0].wait()
         messages = self.invoke(rest("GET", "/sessions/s/messages")).json["messages"]
         self.assertEqual([(m["role"], m["turn_id"]) for m in messages[-2:]], [("user", turn_id), ("assistant", turn_id)])
+
+    def test_a_turn_that_nobody_waits_for_goes_on_elsewhere_at_once(self):
+        """Prefer: respond-async: the sandbox that took it is free for the next event while the model still speaks."""
+        held = Held("Half ", "never")
+        self.upstream.script("slow", held.answer, Answer("and the rest."))
+        self.addCleanup(held.rest)
+        self.begin_both(TERTULIA_LAMBDA_FRONT_LIMIT_MS="25000")
+        held.next()
+        body = {"message": "Hi", "session_id": "s", "model": "openai/slow"}
+        trace = "Root=1-67891233-abcdef012345678912345678;Parent=463ac35c9f6413ad;Sampled=1"
+        asked = self.runtime.invoke(rest("POST", "/chat", body, headers={"Prefer": "respond-async"}), trace=trace).wait()
+        self.assertEqual((asked.status, asked.field("preference-applied")), (202, "respond-async"))
+        turn_id = asked.json["turn_id"]
+        self.runtime.wait_polls(8)  # long before the front's limit
+        self.assertEqual(asked.field("location"), f"/sessions/s/turns/{turn_id}")
+        wait_for(lambda: self.turn(turn_id).get("state") in ENDED, "the end of the turn elsewhere")
+        self.assertEqual((self.turn(turn_id)["state"], self.turn(turn_id)["message"]), ("completed", "Half and the rest."))
+        self.work[0].wait()
+        self.assertEqual([p["kind"] for _, p in list(self.aws.invocations.queue)], ["tertulia.turn"])
+        traced = [r.headers.get("x-amzn-trace-id") for service, r in self.aws.asked if service == "lambda"]
+        self.assertEqual(traced, [trace], "X-Ray shows both as one")
 
     def test_where_the_other_invocation_is_refused_the_deadline_rule_holds(self):
         self.upstream.script("slow", Answer("Half ", STALL), Answer("and the rest."))
@@ -76,33 +74,3 @@ class HandOverTest(FunctionCase):
         self.assertEqual((events[-1]["type"], client.text), ("turn.completed", "Half and the rest."))
         self.assertEqual({e["request_id"] for e in events}, {"mine"})
         self.assertEqual([p["kind"] for _, p in list(self.aws.invocations.queue)], ["tertulia.socket", "tertulia.turn"])
-
-    def test_what_a_client_subscribes_to_is_known_to_all_invocations(self):
-        self.begin_both()
-
-        def completed(events):
-            return sum(event["type"] == "turn.completed" for event in events)
-
-        def rows():
-            items = self.local.call("Scan", TableName="chat_meta")["Items"]
-            return {item["pk"]["S"]: item for item in items if item["pk"]["S"].startswith("W#")}
-
-        client, other = self.connect("R1="), self.connect("R2=")
-        self.send(client, {"type": "chat", "message": "one", "session_id": "rows"})
-        seen = client.wait_end()[-1]["id"]
-        self.send(client, {"type": "subscribe", "session_id": "rows", "last_event_id": seen})
-        wait_for(lambda: "s#rows" in rows()["W#R1="], "the subscription in the connection's row")
-        self.send(client, {"type": "chat", "message": "two", "session_id": "rows"})
-        client.wait(lambda events: completed(events) == 2)
-        self.send(other, {"type": "chat", "message": "three", "session_id": "rows"})
-        client.wait(lambda events: completed(events) == 3)
-        ids = [event["id"] for event in client.events()]
-        self.assertEqual(len(ids), len(set(ids)), "its own turns do not come twice")
-
-        self.send(client, {"type": "unsubscribe", "session_id": "rows"})
-        self.assertNotIn("s#rows", rows()["W#R1="])
-        self.send(other, {"type": "chat", "message": "four", "session_id": "rows"})
-        wait_for(lambda: all(work.done.is_set() for work in self.work), "the end of the subscription", 40)
-        self.assertEqual(completed(client.events()), 3)
-        self.invoke(socket_event("DISCONNECT", "R1=", headers={}))
-        self.assertEqual([name for name in rows() if name in ("W#R1=", "W#R2=")], ["W#R2="])

@@ -107,6 +107,18 @@ class BufferedTest(LambdaCase):
         done = self.ask(runtime, events.http("GET", answer.field("location")))
         self.assertEqual((done.json["state"], done.json["message"]), ("completed", "Hello"))
 
+    def test_each_invocation_is_tied_to_its_trace(self):
+        runtime, function = self.start()
+        trace = "Root=1-67891233-abcdef012345678912345678;Sampled=1"
+        asked = runtime.invoke(events.rest("POST", "/chat", {"message": "x", "session_id": "s"}), trace=trace)
+        direct = runtime.invoke({"kind": "chat.turn", "message": "y", "session_id": "s"}, trace=None)
+        asked.wait(), direct.wait()
+        lines = wait_for(lambda: len(found := [line for line in function.logged if line["event"] == "invocation"]) == 2 and found)
+        self.assertEqual([(line["invocation"], line["trace_id"], line["shape"]) for line in lines],
+                         [(asked.id, trace, "rest"), (direct.id, "", "direct")])
+        turns = {line["request_id"] for line in function.logged if line["event"] == "turn ended"}
+        self.assertEqual({line["request_id"] for line in lines}, turns)
+
     def test_metrics_and_logs(self):
         runtime, function = self.start(OPENAI_BASE_URL=self.upstream.url + "/v1")
         self.upstream.script("default", Answer("Hi", usage=Usage(input=7, cache_read=5, output=2)))

@@ -43,7 +43,7 @@ async::Task<void> call_all(async::Worker& worker, std::string address, std::stri
 
     auto lambda = client("lambda", plain);
     (void)co_await aws::LambdaInvoker(lambda).invoke("arn:aws:lambda:eu-central-1:123456789012:function:chat:live",
-                                                     R"({"kind":"tertulia.socket"})", {}, soon);
+                                                     R"({"kind":"tertulia.socket"})", {}, {}, soon);
     std::puts("invoke");
     const aws::GatewayStage stage{
         .domain = "abc.execute-api.eu-central-1.amazonaws.com", .api_id = "abc", .stage = "prod"};

@@ -9,8 +9,6 @@
 namespace tertulia::api {
 namespace {
 
-constexpr std::chrono::seconds look_again{30};
-
 base::Error too_many() {
     return {.code = base::Errc::unavailable,
             .message = "Too much is sent over this socket at once; wait for an answer, or open another one.",
@@ -90,8 +88,7 @@ async::Task<void> SocketSession::chat(SocketRequest request) {
     // The message came twice: somebody else answers it, or has answered it.
     const auto ended = begun->reader.result();
     if (is_delivery && begun->is_replay && !(ended && ended->state == sessions::TurnState::interrupted)) co_return;
-    own_turns_.insert(begun->reader.name().turn_id);
-    if (manner_.peers) co_await manner_.peers->began(begun->reader.name());
+    own_turns_.add(begun->reader.name().turn_id, begun->reader.name().key.session_id);
     const bool cancels = request.chat.on_disconnect.value_or(defaults_.on_disconnect) == sessions::OnDisconnect::cancel;
     co_await send_turn(std::move(begun->reader), std::move(request.request_id), cancels && !begun->is_replay);
 }
@@ -102,7 +99,7 @@ async::Task<void> SocketSession::resume(SocketRequest request) {
         .turn_id = request.turn_id};
     auto reader = co_await sessions_.read(name, request.last_event_id ? request.last_event_id->number : 0);
     if (!reader) co_return co_await send_error(reader.error(), request.request_id);
-    own_turns_.insert(name.turn_id);
+    own_turns_.add(name.turn_id, name.key.session_id);
     co_await send_turn(*std::move(reader), std::move(request.request_id), false);
 }
 
@@ -125,6 +122,7 @@ void SocketSession::unsubscribe(const std::string& session_id) {
     if (found == feeds_.end()) return;
     found->second->stop();
     feeds_.erase(found);
+    own_turns_.unsubscribed(session_id);
 }
 
 async::Task<void> SocketSession::cancel(SocketRequest request) {
@@ -139,7 +137,7 @@ async::Task<void> SocketSession::cancel(SocketRequest request) {
 
 async::Task<void> SocketSession::send_turn(sessions::TurnReader reader, std::string client_id, bool cancel_at_end) {
     readers_.insert(&reader);
-    turn_place_ = {.turn_id = reader.name().turn_id, .number = 0};
+    turn_place_ = {.turn_id = reader.name().turn_id, .number = reader.place()};
     if (!socket_->is_open() || is_stopped_) reader.stop();
     sessions::EventBatch batch;
     while (true) {
@@ -159,7 +157,8 @@ async::Task<void> SocketSession::send_turn(sessions::TurnReader reader, std::str
         if (manner_.pace > base::Milliseconds(0)) co_await wait_until(next);
     }
     readers_.erase(&reader);
-    if (!feeds_.contains(reader.name().key.session_id)) own_turns_.erase(reader.name().turn_id);
+    // A subscription passes over turns that never started.
+    own_turns_.told(reader.name().turn_id, reader.has_started() && feeds_.contains(reader.name().key.session_id));
     if (cancel_at_end && !reader.result()) sessions_.ask_to_cancel(reader.name());
     if (manner_.stays_for_turns && !is_stopped_) co_await reader.wait_end(base::Deadline::never());
 }
@@ -172,39 +171,27 @@ async::Task<void> SocketSession::wait_until(base::Deadline time) {
 async::Task<void> SocketSession::send_feed(std::shared_ptr<sessions::SessionFeed> feed, std::string session_id,
                                            std::string client_id) {
     sessions::EventBatch batch;
-    bool stops = is_stopped_;
-    while (!stops) {
-        // Where others may have changed what the client wants, it is looked at now and then.
-        const base::Deadline quiet = manner_.peers ? base::Deadline(clock_.steady() + look_again) : base::Deadline();
-        const auto any = co_await feed->next(batch, quiet);
+    while (!is_stopped_) {
+        const auto any = co_await feed->next(batch, base::Deadline::never());
         if (!any) {
             co_await send_error(any.error(), client_id);
             break;
         }
-        if (!*any) {
-            co_await passes(session_id, {}, stops);
-            continue;
-        }
         if (batch.events.empty()) break;
-        const std::string turn_id = feed->reader().name().turn_id;
-        feed_place_ = {.turn_id = turn_id, .number = batch.events.back().number};
+        const std::string& turn_id = feed->reader().name().turn_id;
         if (own_turns_.contains(turn_id)) {
-            if (batch.has_end()) own_turns_.erase(turn_id);
+            if (batch.has_end()) own_turns_.passed(turn_id);
             continue;
         }
-        if (manner_.peers && co_await passes(session_id, turn_id, stops)) continue;
         const base::Deadline next(clock_.steady() + manner_.pace);
         if (!co_await send_batch(batch, TurnFacts::of(feed->reader(), request_id_), client_id)) break;
         if (manner_.pace > base::Milliseconds(0)) co_await wait_until(next);
     }
     // It may be subscribed to again.
-    if (const auto found = feeds_.find(session_id); found != feeds_.end() && found->second == feed) feeds_.erase(found);
-}
-
-async::Task<bool> SocketSession::passes(const std::string& session_id, const std::string& turn_id, bool& stops) {
-    const SocketPeers::Feed feed = co_await manner_.peers->look(session_id, turn_id);
-    stops = feed == SocketPeers::Feed::stop;
-    co_return feed != SocketPeers::Feed::send;
+    if (const auto found = feeds_.find(session_id); found != feeds_.end() && found->second == feed) {
+        feeds_.erase(found);
+        own_turns_.unsubscribed(session_id);
+    }
 }
 
 async::Task<bool> SocketSession::send_batch(const sessions::EventBatch& batch, const TurnFacts& facts,

@@ -11,6 +11,7 @@
 
 #include "tertulia/api/chat_handler.h"
 #include "tertulia/api/event_json.h"
+#include "tertulia/api/own_turns.h"
 #include "tertulia/api/socket_frames.h"
 #include "tertulia/api/socket_request.h"
 #include "tertulia/async/task_group.h"
@@ -19,21 +20,6 @@
 #include "tertulia/sessions/session_service.h"
 
 namespace tertulia::api {
-
-/// What other processes do for the same client, where each of its messages may come to another one. One per worker.
-class SocketPeers {
-  public:
-    enum class Feed : std::uint8_t {
-        send,
-        pass,  ///< the client gets this turn's events anyway
-        stop,  ///< it does not want the session's events any more
-    };
-    virtual ~SocketPeers() = default;
-    /// A turn was begun for the client; before it is told.
-    virtual async::Task<void> began(sessions::TurnName turn) = 0;
-    /// What is to become of events of a session that it subscribed to; `turn_id` may be empty: there are none for now.
-    virtual async::Task<Feed> look(std::string session_id, std::string turn_id) = 0;
-};
 
 /// How events go to a client whose connection is not ours. Value.
 struct SocketManner {
@@ -45,8 +31,6 @@ struct SocketManner {
     bool stays_for_turns = false;
     /// Lets a message that begins a turn be recognised where it comes twice; empty: only by the client's own key.
     std::string once_key = {};
-    /// Null: there are none. Outlives the session.
-    SocketPeers* peers = nullptr;
 };
 
 /// Reads a client's messages and sends it the events that it asked for: of the turns that it began or resumed, and of
@@ -82,9 +66,8 @@ class SocketSession {
         std::string turn_id;
         std::uint32_t number = 0;
     };
-    /// Of the turn that was begun or resumed last; and of the session that was subscribed to last.
+    /// Of the turn that was begun or resumed last.
     const Place& turn_place() const { return turn_place_; }
-    const Place& feed_place() const { return feed_place_; }
 
   private:
     async::Task<void> take(std::string text);
@@ -97,7 +80,6 @@ class SocketSession {
     async::Task<void> send_turn(sessions::TurnReader reader, std::string client_id, bool cancel_at_end);
     async::Task<void> send_feed(std::shared_ptr<sessions::SessionFeed> feed, std::string session_id,
                                 std::string client_id);
-    async::Task<bool> passes(const std::string& session_id, const std::string& turn_id, bool& stops);
     async::Task<bool> send_batch(const sessions::EventBatch& batch, const TurnFacts& facts, std::string_view client_id);
     static async::Task<void> wait_until(base::Deadline time);
     async::Task<void> send_error(const base::Error& error, std::string_view client_id, std::string_view more = {});
@@ -112,8 +94,8 @@ class SocketSession {
     async::TaskGroup tasks_;
     std::set<sessions::TurnReader*> readers_;
     std::map<std::string, std::shared_ptr<sessions::SessionFeed>> feeds_;
-    std::set<std::string> own_turns_;  // whose events this socket gets anyway
-    Place turn_place_, feed_place_;
+    OwnTurns own_turns_;  // whose events this socket gets anyway
+    Place turn_place_;
     bool is_stopped_ = false;
 };
 

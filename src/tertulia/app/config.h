@@ -132,6 +132,7 @@ struct Config {
         base::Milliseconds margin{2'000};
         std::optional<base::Milliseconds> front_limit;
         std::string self_invoke;
+        bool websocket = false;
     } lambda;
 
     struct LocalModel {

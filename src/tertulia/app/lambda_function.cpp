@@ -3,16 +3,17 @@
 #include <string>
 #include <utility>
 
-#include "tertulia/aws/profiles.h"
-#include "tertulia/aws/region.h"
-#include "tertulia/storage/dynamodb_store.h"
-
 namespace tertulia::app {
 namespace {
 
 template <class T>
 T* pointer(std::optional<T>& part) {
     return part ? &*part : nullptr;
+}
+
+// What other processes do not know of costs nothing to look for.
+bool tells_every_turn(const Config& config) {
+    return config.lambda.websocket || config.store != "dynamodb:";
 }
 
 }  // namespace
@@ -27,17 +28,23 @@ base::Result<std::unique_ptr<LambdaFunction>> LambdaFunction::make(Parts parts, 
 
 LambdaFunction::LambdaFunction(Parts parts, lambda::RuntimeClient runtime, const lambda::FrontSettings& front,
                                std::function<void()> after_each)
-    : parts_(std::move(parts)), runtime_(std::move(runtime)) {
+    : parts_(std::move(parts)),
+      runtime_(std::move(runtime)),
+      subscribers_({.shared = parts_.shared,
+                    .worker = parts_.worker,
+                    .client = parts_.client,
+                    .credentials = parts_.credentials,
+                    .sessions = parts_.sessions},
+                   parts_.chat, tells_every_turn(parts_.shared.config)) {
     const SharedParts& shared = parts_.shared;
-    const std::string region = aws::find_region(shared.environment, aws::read_profiles(shared.environment));
-    make_invoker(region);
-    make_connections();
-    make_handlers(region, front.margin);
+    make_invoker();
+    make_handlers(front.margin);
     front_.emplace(lambda::HttpFront::Parts{.runtime = runtime_,
                                             .router = parts_.api.router(),
                                             .options = options_,
                                             .registry = shared.registry,
                                             .hand_over = pointer(hand_over_),
+                                            .broadcast = subscribers_.broadcast(),
                                             .tasks = parts_.worker.tasks(),
                                             .executor = parts_.worker.executor(),
                                             .clock = shared.clock,
@@ -54,12 +61,12 @@ LambdaFunction::LambdaFunction(Parts parts, lambda::RuntimeClient runtime, const
                   handlers());
 }
 
-void LambdaFunction::make_invoker(const std::string& region) {
+void LambdaFunction::make_invoker() {
     const SharedParts& shared = parts_.shared;
     const std::string& twin = shared.config.lambda.self_invoke;
     const std::string name =
         twin.empty() ? std::string(base::variable(shared.environment, "AWS_LAMBDA_FUNCTION_NAME")) : twin;
-    auto service = aws::service_config(shared.environment, "lambda", region);
+    auto service = aws::service_config(shared.environment, "lambda", subscribers_.gateway().region);
     if (!service || name.empty()) return;
     invoker_.emplace(parts_.client, parts_.credentials, shared.clock, shared.random, *std::move(service), name);
     // Only where another process can find the turn, and only where somebody has seen to the time that it has there.
@@ -68,29 +75,15 @@ void LambdaFunction::make_invoker(const std::string& region) {
             .sessions = parts_.sessions, .registry = shared.registry, .invoker = *invoker_, .log = shared.log});
 }
 
-void LambdaFunction::make_connections() {
-    const SharedParts& shared = parts_.shared;
-    const auto options = storage::dynamo_options(shared.environment);
-    if (shared.config.store != "dynamodb:" || !options) return;
-    dynamo_service_.emplace(parts_.client, parts_.credentials, shared.clock, shared.random, options->service);
-    dynamo_.emplace(*dynamo_service_);
-    connections_.emplace(*dynamo_, shared.clock, options->settings.tables.meta);
-}
-
-void LambdaFunction::make_handlers(const std::string& region, base::Milliseconds margin) {
+void LambdaFunction::make_handlers(base::Milliseconds margin) {
     const SharedParts& shared = parts_.shared;
     calls_.emplace(parts_.sessions, parts_.chat);
     work_.emplace(lambda::InvokedWork::Parts{.sessions = parts_.sessions,
                                              .registry = shared.registry,
-                                             .gateway = {.client = parts_.client,
-                                                         .credentials = parts_.credentials,
-                                                         .environment = shared.environment,
-                                                         .clock = shared.clock,
-                                                         .random = shared.random,
-                                                         .region = region},
+                                             .gateway = subscribers_.gateway(),
                                              .hand_over = pointer(hand_over_),
-                                             .invoker = pointer(invoker_),
-                                             .connections = pointer(connections_),
+                                             .connections = subscribers_.connections(),
+                                             .broadcast = subscribers_.broadcast(),
                                              .tasks = parts_.worker.tasks(),
                                              .executor = parts_.worker.executor(),
                                              .clock = shared.clock,
@@ -99,10 +92,10 @@ void LambdaFunction::make_handlers(const std::string& region, base::Milliseconds
     sockets_.emplace(lambda::SocketFront::Parts{.api = parts_.api,
                                                 .work = *work_,
                                                 .invoker = pointer(invoker_),
-                                                .connections = pointer(connections_),
+                                                .connections = subscribers_.connections(),
                                                 .clock = shared.clock,
                                                 .log = shared.log});
-    direct_.emplace(*calls_, *work_, margin);
+    direct_.emplace(*calls_, *work_, subscribers_.broadcast(), margin);
 }
 
 lambda::EventHandlers LambdaFunction::handlers() {

@@ -10,6 +10,7 @@
 #include "tertulia/api/api.h"
 #include "tertulia/api/direct_calls.h"
 #include "tertulia/app/shared_parts.h"
+#include "tertulia/app/subscribers.h"
 #include "tertulia/async/worker.h"
 #include "tertulia/http/client.h"
 #include "tertulia/http/server.h"
@@ -21,7 +22,6 @@
 #include "tertulia/lambda/runtime_loop.h"
 #include "tertulia/lambda/self_invoker.h"
 #include "tertulia/lambda/socket_front.h"
-#include "tertulia/storage/dynamodb_connections.h"
 
 namespace tertulia::app {
 
@@ -54,20 +54,17 @@ class LambdaFunction {
     void stop() { stop_.request_stop(); }
 
   private:
-    void make_invoker(const std::string& region);
-    void make_connections();
-    void make_handlers(const std::string& region, base::Milliseconds margin);
+    void make_invoker();
+    void make_handlers(base::Milliseconds margin);
     lambda::EventHandlers handlers();
     async::Task<void> run(std::function<void(bool is_well)> ended);
 
     const Parts parts_;
     const http::ServerOptions& options_ = parts_.options;
     lambda::RuntimeClient runtime_;
+    Subscribers subscribers_;
     std::optional<lambda::SelfInvoker> invoker_;  // none: it does not know its own name
     std::optional<lambda::HandOver> hand_over_;   // none: turns end with their invocation
-    std::optional<aws::ServiceClient> dynamo_service_;
-    std::optional<storage::DynamoClient> dynamo_;
-    std::optional<storage::DynamoConnections> connections_;  // none: nobody knows of them
     std::optional<api::DirectCalls> calls_;
     std::optional<lambda::InvokedWork> work_;
     std::optional<lambda::SocketFront> sockets_;

@@ -35,6 +35,13 @@ const std::array table = {
                     "with more time) that does what takes time, in asynchronous invocations: messages over "
                     "WebSockets, and turns that come near the end of their front's time.",
                 .default_note = "for WebSockets the function's own name (`AWS_LAMBDA_FUNCTION_NAME`), for turns none"},
+    Key<Config>{.path = "lambda.websocket",
+                .slot = TERTULIA_SLOT(Config, lambda.websocket),
+                .description =
+                    "There is a WebSocket API whose function has its sessions in the same DynamoDB tables: every turn "
+                    "of this process looks for clients there that subscribe to its session (at its start, every two "
+                    "seconds, after its end), and posts them its events. Turns that come over such a WebSocket do so "
+                    "anyway. Also for a server."},
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "tertulia/app/config_loader.h"
 #include "tertulia/app/lambda_function.h"
 #include "tertulia/app/make_provider.h"
+#include "tertulia/app/subscribers.h"
 
 namespace tertulia::app {
 namespace {
@@ -136,7 +137,16 @@ void WorkerSet::start(int number) {
 
 base::Result<void> WorkerSet::listen(const boost::asio::ip::tcp::endpoint& endpoint) {
     base::Result<void> result;
-    on_worker(worker_, [&] { result = server_->listen(endpoint); });
+    on_worker(worker_, [&] {
+        if (shared_.config.lambda.websocket && shared_.config.store == "dynamodb:")
+            subscribers_ = std::make_unique<Subscribers>(Subscribers::Parts{.shared = shared_,
+                                                                            .worker = worker_,
+                                                                            .client = *client_,
+                                                                            .credentials = *credentials_,
+                                                                            .sessions = *sessions_},
+                                                         api_settings(shared_).chat, true);
+        result = server_->listen(endpoint);
+    });
     return result;
 }
 
@@ -190,6 +200,7 @@ bool WorkerSet::stop(base::Deadline deadline) {
     // On the worker's own thread, since each of them belongs to it.
     on_worker(worker_, [this] {
         function_.reset();
+        subscribers_.reset();
         server_.reset();
         api_.reset();
         sessions_.reset();

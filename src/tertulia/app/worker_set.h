@@ -20,6 +20,7 @@
 namespace tertulia::app {
 
 class LambdaFunction;
+class Subscribers;
 
 /// A worker with its HTTP server and client, its providers and services, wired but not started. For the main
 /// thread.
@@ -67,6 +68,7 @@ class WorkerSet {
     std::optional<sessions::SessionService> sessions_;
     std::optional<api::Api> api_;
     std::optional<http::Server> server_;
+    std::unique_ptr<Subscribers> subscribers_;  // of a server; null: nobody looks for them
     std::unique_ptr<LambdaFunction> function_;
 };
 

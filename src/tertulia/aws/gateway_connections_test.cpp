@@ -59,6 +59,8 @@ TEST(LambdaInvoker, the_request) {
     EXPECT_EQ(request.target,
               "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A1%3Afunction%3Achat%3Alive/invocations");
     EXPECT_EQ(request.headers.get("X-Amz-Invocation-Type"), "Event");
+    EXPECT_EQ(request.headers.find("X-Amzn-Trace-Id"), nullptr);
+    EXPECT_EQ(invoke_request("chat", "{}", "Root=1-5759").headers.get("X-Amzn-Trace-Id"), "Root=1-5759");
 }
 
 /// Both clients over one server with its answers written down.
@@ -129,8 +131,8 @@ TEST_F(OverTheWireTest, an_invocation_is_taken_or_not) {
     run({answer("202 Accepted"), answer("404 Not Found", R"({"Type":"User","Message":"Function not found"})")},
         [](ServiceClient& client) -> Task<void> {
             LambdaInvoker lambda(client);
-            EXPECT_TRUE(co_await lambda.invoke("chat", R"({"kind":"x"})", {}, Deadline::after(30s)));
-            const auto none = co_await lambda.invoke("no", "{}", {}, Deadline::after(30s));
+            EXPECT_TRUE(co_await lambda.invoke("chat", R"({"kind":"x"})", {}, {}, Deadline::after(30s)));
+            const auto none = co_await lambda.invoke("no", "{}", {}, {}, Deadline::after(30s));
             EXPECT_TRUE(!none && none.error().status == 404);
         });
     EXPECT_TRUE(requests_.at(0).starts_with("POST /prod/2015-03-31/functions/chat/invocations HTTP/1.1\r\n"));

@@ -12,8 +12,9 @@
 namespace tertulia::aws {
 
 /// An asynchronous invocation (`Event`): Lambda keeps the payload and runs the function with it as soon as it can, at
-/// least once. `function`: a name, with or without `:alias`, or an ARN. Pure.
-ServiceRequest invoke_request(std::string_view function, std::string payload);
+/// least once. `function`: a name, with or without `:alias`, or an ARN. `trace_id`: what it belongs to
+/// (`X-Amzn-Trace-Id`); empty: to nothing. Pure.
+ServiceRequest invoke_request(std::string_view function, std::string payload, std::string_view trace_id = {});
 
 /// Calls a function without waiting for what it does. Repeats the call where it may not have come through: so the
 /// payload must be one that does no harm twice. One per worker.
@@ -23,7 +24,8 @@ class LambdaInvoker {
     explicit LambdaInvoker(ServiceClient& client) : client_(client) {}
 
     async::Task<std::expected<void, ServiceError>> invoke(std::string function, std::string payload,
-                                                          std::stop_token stop, base::Deadline deadline);
+                                                          std::string trace_id, std::stop_token stop,
+                                                          base::Deadline deadline);
 
   private:
     ServiceClient& client_;

@@ -30,8 +30,10 @@ async::Task<Outcome> DirectEvents::answer(const Invocation& invocation, const bo
     }
     auto request = api::read_direct_request(event);
     if (!request) co_return failed(api::direct_failure(request.error(), invocation.id));
-    auto outcome = co_await calls_.run(*std::move(request), invocation.id, {}, earlier(invocation.deadline, margin_),
-                                       earlier(invocation.deadline, margin_ / 4));
+    const base::Deadline last = earlier(invocation.deadline, margin_ / 4);
+    auto outcome =
+        co_await calls_.run(*std::move(request), invocation.id, {}, earlier(invocation.deadline, margin_), last);
+    (void)co_await broadcast_.finish(invocation.id, last);
     if (!outcome) co_return failed(std::move(outcome.error()));
     co_return *std::move(outcome);
 }

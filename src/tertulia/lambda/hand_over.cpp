@@ -4,12 +4,13 @@
 
 namespace tertulia::lambda {
 
-async::Task<bool> HandOver::run(std::string request_id, std::string body, std::optional<Told> told,
-                                base::Deadline deadline) {
+async::Task<bool> HandOver::run(std::string request_id, std::string trace_id, std::string body,
+                                std::optional<Told> told, base::Deadline deadline) {
     const std::string how = how_to_answer(body);
     bool all = true;
     for (const sessions::TurnName& turn : parts_.registry.begun_by(request_id)) {
-        SelfInvocation work{.kind = SelfInvocation::Kind::turn, .client = {}, .turn = turn, .how = how};
+        SelfInvocation work{
+            .kind = SelfInvocation::Kind::turn, .client = {}, .turn = turn, .how = how, .trace_id = trace_id};
         if (told) {
             work.client = told->client;
             work.client_id = told->client_id;

@@ -33,9 +33,10 @@ class HandOver {
     };
 
     /// All turns that the request began (TurnRequest::request_id): first the other invocation is asked for, which waits
-    /// for them; a turn whose invocation is refused stays here. `body`: the JSON of the request. False: not all of them
-    /// were handed over.
-    async::Task<bool> run(std::string request_id, std::string body, std::optional<Told> told, base::Deadline deadline);
+    /// for them; a turn whose invocation is refused stays here. `body`: the JSON of the request; `trace_id`: the
+    /// invocation's. False: not all of them were handed over.
+    async::Task<bool> run(std::string request_id, std::string trace_id, std::string body, std::optional<Told> told,
+                          base::Deadline deadline);
 
   private:
     const Parts parts_;

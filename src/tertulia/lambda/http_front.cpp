@@ -89,6 +89,7 @@ Task<Posted> HttpFront::answer(std::shared_ptr<const Invocation> invocation, Eve
     // What goes on behind an answer (`Prefer: respond-async`) goes on to its end.
     const base::Deadline end = later(served->invocation->deadline, -settings_.margin / 4);
     co_await served->turns->finish(later(served->invocation->deadline, -settings_.margin), end);
+    (void)co_await parts_.broadcast.finish(served->request.id, end);
     co_return posted;
 }
 
@@ -120,8 +121,8 @@ Task<void> HttpFront::attend(Served& served, base::Deadline answer_by) {
 Task<void> HttpFront::hand_over_turns(Served& served, base::Deadline answer_by) {
     if (!parts_.hand_over || settings_.is_streaming || served.turns->all_ended()) co_return;
     if (served.is_over && served.writer->status() != accepted) co_return;  // its turn is about to be gone
-    (void)co_await parts_.hand_over->run(served.request.id, std::move(served.body), std::nullopt,
-                                         later(answer_by, settings_.margin / 4));
+    (void)co_await parts_.hand_over->run(served.request.id, served.invocation->trace_id, std::move(served.body),
+                                         std::nullopt, later(answer_by, settings_.margin / 4));
 }
 
 void HttpFront::record(const Served& served, base::SteadyTime began) const {

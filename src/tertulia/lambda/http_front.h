@@ -12,6 +12,7 @@
 #include "tertulia/lambda/hand_over.h"
 #include "tertulia/lambda/http_writer.h"
 #include "tertulia/lambda/runtime_client.h"
+#include "tertulia/lambda/turn_broadcast.h"
 #include "tertulia/sessions/turn_registry.h"
 #include "tertulia/telemetry/log.h"
 
@@ -39,6 +40,7 @@ class HttpFront {
         const http::ServerOptions& options;
         sessions::TurnRegistry& registry;
         HandOver* hand_over = nullptr;  // null: turns end with their invocation
+        TurnBroadcast& broadcast;
         async::TaskGroup& tasks;
         async::Executor executor;
         const base::Clock& clock;

@@ -8,8 +8,9 @@
 #include <utility>
 
 #include "tertulia/api/chat_request.h"
+#include "tertulia/api/socket_frames.h"
+#include "tertulia/api/socket_request.h"
 #include "tertulia/base/json.h"
-#include "tertulia/lambda/connection_peers.h"
 #include "tertulia/lambda/error_types.h"
 #include "tertulia/lambda/turn_watch.h"
 
@@ -32,12 +33,6 @@ base::Deadline earlier(base::Deadline deadline, base::Milliseconds by) {
     return deadline.is_never() ? deadline : base::Deadline(deadline.at() - by);
 }
 
-std::string type_of(const std::string& message) {
-    const auto value = base::parse_json(message);
-    const boost::json::value* type = value && value->is_object() ? value->get_object().if_contains("type") : nullptr;
-    return type && type->is_string() ? std::string(type->get_string()) : std::string();
-}
-
 std::string text_of(const boost::json::object& message, std::string_view name) {
     const boost::json::value* value = message.if_contains(name);
     return value && value->is_string() ? std::string(value->get_string()) : std::string();
@@ -47,21 +42,26 @@ std::string text_of(const boost::json::object& message, std::string_view name) {
 
 /// One message or turn while it is served; what is left behind keeps it.
 struct InvokedWork::Serving {
-    Serving(std::string invocation_id, SelfInvocation asked, const Parts& parts)
-        : id(std::move(invocation_id)), work(std::move(asked)), turns(parts.registry, parts.executor, id) {}
+    Serving(const Invocation& invocation, SelfInvocation asked, const Parts& parts)
+        : id(invocation.id),
+          trace_id(invocation.trace_id),
+          work(std::move(asked)),
+          turns(parts.registry, parts.executor, id) {}
 
     const std::string id;  // of the invocation, and of what it begins
+    const std::string trace_id;
     const SelfInvocation work;
     TurnWatch turns;
     std::shared_ptr<GatewaySocket> socket = {};
-    std::optional<ConnectionPeers> peers = {};
+    std::optional<TurnBroadcast::Origin> origin = {};
     std::optional<api::SocketSession> session = {};
     std::exception_ptr bug = {};
     bool is_over = false;
+    bool is_late = false;  // it has to end
 };
 
 Task<Outcome> InvokedWork::run(const Invocation& invocation, SelfInvocation work) {
-    const auto serving = std::make_shared<Serving>(invocation.id, std::move(work), parts_);
+    const auto serving = std::make_shared<Serving>(invocation, std::move(work), parts_);
     if (serving->work.client) {
         const SocketClient& client = *serving->work.client;
         auto socket = GatewaySocket::make(
@@ -73,7 +73,7 @@ Task<Outcome> InvokedWork::run(const Invocation& invocation, SelfInvocation work
             co_return std::unexpected(InvocationError{.type = std::string(error_type(socket.error().code)),
                                                       .message = socket.error().message});
         serving->socket = *std::move(socket);
-        if (parts_.connections) serving->peers.emplace(*parts_.connections, client.connection_id, invocation.id);
+        serving->origin.emplace(parts_.broadcast, invocation.id, client.connection_id);
         const std::string& message_id = serving->work.message_id;
         serving->session.emplace(
             parts_.sessions, parts_.clock, settings_.chat, serving->socket, serving->id, parts_.executor,
@@ -82,30 +82,90 @@ Task<Outcome> InvokedWork::run(const Invocation& invocation, SelfInvocation work
                 .limits = api::FrameLimits{},
                 .pace = settings_.pace,
                 .stays_for_turns = true,
-                .once_key = message_id.empty() ? std::string() : "ws " + client.connection_id + " " + message_id,
-                .peers = serving->peers ? &*serving->peers : nullptr});
+                .once_key = message_id.empty() ? std::string() : "ws " + client.connection_id + " " + message_id});
     }
     const Outcome outcome = co_await serve(
         serving, serving->work.kind == Kind::turn ? resume(*serving) : answer(*serving), invocation.deadline);
-    if (serving->socket && !serving->socket->is_open() && parts_.connections)
-        (void)co_await parts_.connections->remove(serving->work.client->connection_id);
+    if (serving->socket && !serving->socket->is_open())
+        (void)co_await parts_.connections.remove(serving->work.client->connection_id);
     co_return outcome;
 }
 
-Task<void> InvokedWork::tell(SocketClient client, std::string message) {
+Task<void> InvokedWork::send(SocketClient client, std::string message) {
     const auto socket = GatewaySocket::make(parts_.gateway, std::move(client), [](const aws::ServiceError&, bool) {});
     if (socket) (void)co_await (*socket)->write(message);
 }
 
 // A client's message.
 Task<void> InvokedWork::answer(Serving& serving) {
-    if (parts_.connections && type_of(serving.work.message) == "subscribe") {
-        const auto message = base::parse_json(serving.work.message);
-        const auto known = co_await parts_.connections->subscribe(
-            serving.work.client->connection_id, text_of(message->get_object(), "session_id"), serving.id);
-        if (known && !*known) co_return;  // the client has left
-    }
+    std::string client_id;
+    const auto request = api::parse_socket_request(serving.work.message, client_id);
+    if (request && request->type == api::SocketRequest::Type::subscribe) co_return co_await replay(serving);
     co_await serving.session->serve(serving.work.message);
+}
+
+// What a new subscriber has missed: turns that have ended. The one that runs is told by the invocation that it runs in,
+// and so are those that follow: whoever ends looks for subscribers after its answer is stored. So once nobody waits any
+// more there is one look more here, and then each turn has been seen by one or the other.
+Task<void> InvokedWork::replay(Serving& serving) {
+    std::string client_id;
+    const auto request = api::parse_socket_request(serving.work.message, client_id);
+    const sessions::SessionKey key{.owner = std::string(sessions::local_owner), .session_id = request->session_id};
+    const auto all = co_await parts_.connections.subscriptions(key);
+    if (!all) {  // it stays, and turns that run do not wait for long
+        parts_.log.error("what a subscriber missed is not told",
+                         {{"request_id", serving.id}, {"reason", all.error().message}});
+        co_return;
+    }
+    const auto found = std::ranges::find_if(*all, [&](const sessions::SocketSubscription& one) {
+        return one.connection_id == serving.work.client->connection_id && one.number == serving.work.message_id;
+    });
+    if (found == all->end() || found->last_turn.empty()) co_return;
+    sessions::TurnName turn{.key = key, .turn_id = found->last_turn};
+    std::uint32_t after = found->last_number;
+    std::string told;
+    bool is_waited_for = true;
+    while (serving.socket->is_open() && !serving.is_late) {
+        auto reader = co_await parts_.sessions.read(turn, after);
+        if (!reader) co_return co_await end_subscription(serving, *found, reader.error());
+        const auto result = reader->result();
+        if (result && result->state != sessions::TurnState::running) {
+            if (told != turn.turn_id) co_await tell(serving, *found, *std::move(reader));
+            told = turn.turn_id;
+            auto next = co_await parts_.sessions.next_turn(turn);
+            if (!next) co_return co_await end_subscription(serving, *found, next.error());
+            if (!next->empty()) {
+                turn.turn_id = *std::move(next);
+                after = 0;
+                continue;
+            }
+        }
+        if (!is_waited_for) co_return;
+        is_waited_for = false;
+        (void)co_await parts_.connections.stop_waiting(*found);
+    }
+}
+
+// Of one turn that has ended, unless another one does.
+Task<void> InvokedWork::tell(Serving& serving, const sessions::SocketSubscription& subscription,
+                             sessions::TurnReader reader) {
+    const auto claimed = co_await parts_.connections.claim(subscription, reader.name().turn_id, serving.id);
+    if (!claimed)
+        parts_.log.warn("a subscriber cannot be told",
+                        {{"turn", reader.name().turn_id}, {"reason", claimed.error().message}});
+    if (!claimed || !*claimed) co_return;
+    if (**claimed > reader.place()) {  // it was handed over before it ended
+        auto rest = co_await parts_.sessions.read(reader.name(), **claimed);
+        if (!rest) co_return;
+        co_return co_await serving.session->serve(*std::move(rest), subscription.client_id);
+    }
+    co_await serving.session->serve(std::move(reader), subscription.client_id);
+}
+
+Task<void> InvokedWork::end_subscription(Serving& serving, sessions::SocketSubscription subscription, base::Error why) {
+    (void)co_await parts_.connections.unsubscribe(subscription.connection_id, subscription.key);
+    co_await serving.socket->write(
+        api::socket_error(why, subscription.client_id.empty() ? serving.id : subscription.client_id));
 }
 
 Task<void> InvokedWork::resume(Serving& serving) {
@@ -160,10 +220,12 @@ Task<Outcome> InvokedWork::serve(std::shared_ptr<Serving> serving, Task<void> ta
     };
     const base::Deadline last = earlier(deadline, settings_.margin / 4);
     if (!co_await until(earlier(deadline, settings_.margin))) {
-        co_await go_on_elsewhere(*serving, last);
+        serving->is_late = true;
+        if (!co_await hand_over(*serving, last)) serving->turns.interrupt();
         if (!co_await until(last) && serving->session) serving->session->stop();
     }
     co_await serving->turns.finish(earlier(deadline, settings_.margin), last);
+    (void)co_await parts_.broadcast.finish(serving->id, last);
     if (serving->bug) std::rethrow_exception(serving->bug);
     co_return "{}";
 }
@@ -180,24 +242,7 @@ Task<bool> InvokedWork::hand_over(Serving& serving, base::Deadline deadline) {
                            .after = serving.session->turn_place().number};
     }
     const std::string& how = serving.work.kind == Kind::turn ? serving.work.how : serving.work.message;
-    co_return co_await parts_.hand_over->run(serving.id, how, std::move(told), deadline);
-}
-
-// Its time here is over.
-Task<void> InvokedWork::go_on_elsewhere(Serving& serving, base::Deadline deadline) {
-    if (!co_await hand_over(serving, deadline)) serving.turns.interrupt();
-    if (!parts_.invoker || !serving.session || type_of(serving.work.message) != "subscribe") co_return;
-    // The subscription goes on from the last event that was told.
-    auto message = base::parse_json(serving.work.message);
-    const api::SocketSession::Place& place = serving.session->feed_place();
-    if (!place.turn_id.empty())
-        message->get_object()["last_event_id"] = place.turn_id + ":" + std::to_string(place.number);
-    serving.session->stop();
-    SelfInvocation next = serving.work;
-    next.message = boost::json::serialize(*message);
-    next.message_id.clear();
-    if (auto invoked = co_await parts_.invoker->invoke(std::move(next), deadline); !invoked)
-        parts_.log.error("a subscription ends", {{"request_id", serving.id}, {"reason", invoked.error().message}});
+    co_return co_await parts_.hand_over->run(serving.id, serving.trace_id, how, std::move(told), deadline);
 }
 
 }  // namespace tertulia::lambda

@@ -128,6 +128,11 @@ Task<Outcome> RuntimeLoop::dispatch(const Invocation& invocation, EventShape sha
             co_return std::unexpected(invalid(std::move(text)));
         }(std::string(what));
     }
+    // What it begins bears its id.
+    parts_.log.info("invocation", {{"invocation", invocation.id},
+                                   {"trace_id", invocation.trace_id},
+                                   {"request_id", invocation.id},
+                                   {"shape", to_string(shape)}});
     return (*handler)(invocation, event);
 }
 

@@ -34,6 +34,8 @@ struct SelfInvocation {
     /// last.
     std::string client_id = {};
     std::uint32_t after = 0;
+    /// What it belongs to for AWS X-Ray; goes beside the payload.
+    std::string trace_id = {};
 };
 
 /// The payload: `{"kind": "tertulia.socket", ...}`. Pure.

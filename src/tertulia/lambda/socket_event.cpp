@@ -73,6 +73,18 @@ base::Result<std::string> read_message(const json::object& event) {
 
 }  // namespace
 
+std::string write_address(const aws::GatewayStage& stage) {
+    return fmt::format("{} {} {}", stage.domain, stage.api_id, stage.stage);
+}
+
+std::optional<aws::GatewayStage> read_address(std::string_view address) {
+    const std::size_t first = address.find(' '), second = address.rfind(' ');
+    if (first == second) return std::nullopt;
+    return aws::GatewayStage{.domain = std::string(address.substr(0, first)),
+                             .api_id = std::string(address.substr(first + 1, second - first - 1)),
+                             .stage = std::string(address.substr(second + 1))};
+}
+
 base::Result<SocketEvent> read_socket_event(const json::object& event) {
     const json::object* context = member(event, "requestContext");
     if (!context) return wrong("has no requestContext");

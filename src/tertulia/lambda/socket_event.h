@@ -3,7 +3,9 @@
 
 #include <boost/json/fwd.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "tertulia/aws/gateway_connections.h"
 #include "tertulia/base/error.h"
@@ -17,6 +19,10 @@ struct SocketClient {
     aws::GatewayStage stage;
     bool operator==(const SocketClient&) const = default;
 };
+
+/// The stage as one text, and back; nothing: it is none. Pure.
+std::string write_address(const aws::GatewayStage& stage);
+std::optional<aws::GatewayStage> read_address(std::string_view address);
 
 /// Value.
 struct SocketEvent {

@@ -65,6 +65,14 @@ TEST(SocketEvent, a_message_may_come_encoded) {
     EXPECT_EQ(read->message, "{\"}");
 }
 
+TEST(SocketEvent, an_address_is_read_as_it_was_written) {
+    const aws::GatewayStage stage{
+        .domain = "abc.execute-api.eu-west-1.amazonaws.com", .api_id = "abc", .stage = "prod"};
+    EXPECT_EQ(read_address(write_address(stage)), stage);
+    EXPECT_FALSE(read_address(""));
+    EXPECT_FALSE(read_address("one two"));
+}
+
 TEST(SocketEvent, what_is_none_is_refused) {
     for (const char* wrong :
          {"{}", R"({"requestContext":7})", R"({"requestContext":{"connectionId":"a"}})",

@@ -5,8 +5,10 @@
 #include <string>
 
 #include "tertulia/api/api.h"
+#include "tertulia/api/socket_request.h"
 #include "tertulia/lambda/invocation.h"
 #include "tertulia/lambda/invoked_work.h"
+#include "tertulia/lambda/self_invoker.h"
 #include "tertulia/lambda/socket_event.h"
 
 namespace tertulia::lambda {
@@ -19,7 +21,7 @@ class SocketFront {
         const api::Api& api;
         InvokedWork& work;
         SelfInvoker* invoker = nullptr;  // null: everything is done here
-        sessions::SocketConnections* connections = nullptr;
+        sessions::SocketConnections& connections;
         const base::Clock& clock;
         const telemetry::Log& log;
     };
@@ -30,6 +32,10 @@ class SocketFront {
   private:
     async::Task<Outcome> connect(const Invocation& invocation, const SocketEvent& event);
     async::Task<Outcome> message(const Invocation& invocation, SocketEvent event);
+    async::Task<Outcome> subscribe(const Invocation& invocation, const api::SocketRequest& request,
+                                   SelfInvocation work);
+    async::Task<bool> pass_on(const Invocation& invocation, const SelfInvocation& work, std::string client_id);
+    async::Task<void> refuse(const Invocation& invocation, const SocketClient& client, std::string client_id);
 
     const Parts parts_;
 };

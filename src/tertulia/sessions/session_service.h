@@ -20,6 +20,7 @@
 #include "tertulia/sessions/session_feed.h"
 #include "tertulia/sessions/spending.h"
 #include "tertulia/sessions/store.h"
+#include "tertulia/sessions/turn_audience.h"
 #include "tertulia/sessions/turn_logs.h"
 #include "tertulia/sessions/turn_reader.h"
 #include "tertulia/sessions/turn_registry.h"
@@ -75,8 +76,12 @@ class SessionService {
         base::Random& random;
         const telemetry::Log& log;
         telemetry::Metrics& metrics;
+        TurnAudience* audience = nullptr;  // null: nobody hears of turns but who asks
     };
     SessionService(Parts parts, SessionSettings settings) : parts_(parts), settings_(std::move(settings)) {}
+
+    /// `audience` hears of the turns that start from now on, and outlives this.
+    void set_audience(TurnAudience& audience) { parts_.audience = &audience; }
 
     /// Claims the session's order and starts the turn as a task of its own, which goes on whatever becomes of the
     /// reader. What is wrong with the request in itself is answered here (unknown model, too many waiting, shutting
@@ -102,6 +107,8 @@ class SessionService {
 
     /// A reader of any turn, running or ended, of what comes after event `after`. `not_found`.
     async::Task<base::Result<TurnReader>> read(TurnName name, std::uint32_t after = 0);
+    /// The id of the turn that began next after this one in its session; empty: none has.
+    async::Task<base::Result<std::string>> next_turn(TurnName name) { return parts_.store.next_turn(std::move(name)); }
     /// How long a cancellation is best waited for.
     static constexpr base::Milliseconds cancel_limit{10'000};
     /// Ends a running or waiting turn, and waits for its end. `not_found`; `conflict`: it has ended otherwise before.

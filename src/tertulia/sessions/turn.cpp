@@ -242,7 +242,7 @@ async::Task<Turn::Problem> Turn::take_over() {
     maker_ = earlier_->last_maker;
     earlier_->is_content_open = has_content(log_->record().bytes());
     take_given();
-    parts_.logs.started(log_);
+    announce();
     if (claim_->stop.stop_requested()) co_return why_stopped();
     co_return std::nullopt;
 }
@@ -291,7 +291,12 @@ void Turn::publish_start() {
         {.model = call_->target().name, .continues = question_.continues(), .prompt_tokens = question_.prompt_tokens()},
         std::string(maker_));
     if (const StoredMessage* before = question_.before()) log_->replace_text(before->content);
+    announce();
+}
+
+void Turn::announce() {
     parts_.logs.started(log_);
+    if (parts_.audience) parts_.audience->started(log_, question_.request_id());
 }
 
 async::Task<bool> Turn::message_is_durable() {

@@ -57,6 +57,7 @@ class Turn : private models::Asker {
     [[gnu::noinline]] void begin_append();
     async::Task<void> append_message(TurnStart start);
     void publish_start();
+    void announce();
     async::Task<bool> message_is_durable();
 
     // What ModelCall asks of the turn.

@@ -46,15 +46,13 @@ TEST(DynamoConnections, know_what_is_open_and_for_what) {
 }
 
 TEST(DynamoConnections, an_item_that_somebody_else_wrote_is_none) {
-    EXPECT_FALSE(connection_of({}, 0));
-    EXPECT_FALSE(connection_of({{"pk", dynamo_text("W#a")}}, 0)) << "without a time it has passed";
-    EXPECT_FALSE(connection_of({{"pk", dynamo_text("U#a")}, {"ttl", dynamo_number(10)}}, 0));
-    const auto odd = connection_of(
-        {{"pk", dynamo_text("W#a")}, {"ttl", dynamo_number(10)}, {"own", dynamo_text("t")}, {"s#x", dynamo_number(1)}},
-        9'000'000);
-    ASSERT_TRUE(odd);
-    EXPECT_TRUE(odd->own_turns.empty());
-    EXPECT_FALSE(connection_of({{"pk", dynamo_text("W#a")}, {"ttl", dynamo_number(10)}}, 10'000'000));
+    const DynamoItem item{{"pk", dynamo_text("W#local|s|x")}, {"sk", dynamo_text("a=")}, {"ttl", dynamo_number(10)}};
+    EXPECT_EQ(subscription_of(item, 9'000'000)->key.session_id, "s|x");
+    EXPECT_FALSE(subscription_of(item, 10'000'000));
+    EXPECT_FALSE(subscription_of({}, 0));
+    for (const char* pk : {"W#a=", "U#local|s", ""})
+        EXPECT_FALSE(subscription_of({{"pk", dynamo_text(pk)}, {"ttl", dynamo_number(10)}}, 0)) << pk;
+    EXPECT_FALSE(subscription_of({{"pk", dynamo_text("W#local|s")}, {"ttl", dynamo_text("10")}}, 0));
 }
 
 }  // namespace
