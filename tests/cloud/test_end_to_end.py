@@ -217,6 +217,44 @@ class ShapesTest(CloudTest):
         self.wait_for("a post was answered 410", lambda: any("a client has left" in line for line in self.log_lines()), seconds=10)
         tell(f"WebSocket      the client that left: posts answered 410, its turn stored: {self.messages(left)[1][1]!r}")
 
+    def test_websocket_of_another_device(self):
+        """What one begins, the other follows live, since each turn looks who subscribes; what comes over REST, too."""
+        held = Held("One ", "two ", "three.")
+        self.upstream.script(FIRST, held.answer)
+        self.addCleanup(self.upstream.script, FIRST)
+        self.addCleanup(held.rest)
+        with self.socket() as phone, self.socket() as laptop:
+            laptop.send({"type": "subscribe", "session_id": self.session})
+            self.wait_for("the subscription", lambda: self.items(f"W#local|{self.session}"))
+            phone.send({"type": "chat", "session_id": self.session, "message": "Count.", "request_id": "q1"})
+            held.next()
+            for client in (phone, laptop):
+                self.assertEqual(client.until("turn.started")["session_id"], self.session)
+                self.assertEqual(client.until("text.delta")["data"]["text"], "One ", "it comes while the model still speaks")
+            tell("WebSocket      a second device that subscribes has the deltas as they come, too")
+            held.rest()
+            for client in (phone, laptop):
+                self.assertEqual(client.until("turn.completed")["data"]["message"], "One two three.")
+            self.upstream.script(FIRST, Answer("Over REST."))
+            self.assertEqual(self.rest("POST", "/chat", {"session_id": self.session, "message": "And here?"}).status, 200)
+            self.assertEqual(laptop.until("turn.completed")["data"]["message"], "Over REST.")
+            # The laptop leaves in mid-turn: posts to it are answered 410, and it is forgotten.
+            held = Held("Four ", "five.")
+            self.addCleanup(held.rest)
+            self.upstream.script(FIRST, held.answer)
+            phone.send({"type": "chat", "session_id": self.session, "message": "Go on.", "request_id": "q2"})
+            held.next()
+            laptop.until("text.delta")
+            laptop.drop()
+            held.rest()
+            self.assertEqual(phone.until("turn.completed")["data"]["message"], "Four five.")
+        self.wait_for("its subscription is forgotten", lambda: not self.items(f"W#local|{self.session}"))
+        tell("WebSocket      a turn over REST reaches it as well; once it has left, its subscription is gone from chat_meta")
+
+    def items(self, key):
+        return self.cloud.client("dynamodb").query(TableName="chat_meta", KeyConditionExpression="pk = :p",
+                                                   ExpressionAttributeValues={":p": {"S": key}}, ConsistentRead=True)["Items"]
+
     def test_websocket_ping_and_errors(self):
         with self.socket() as client:
             client.send({"type": "ping", "request_id": "p"})

@@ -63,6 +63,7 @@ export class Functions extends Construct {
         CHAT_META_TABLE_NAME: tables.meta.tableName,
         TERTULIA_STORE: 'dynamodb:',
         TERTULIA_MODEL: settings.models[0],
+        ...(settings.webSocket ? { TERTULIA_LAMBDA_WEBSOCKET: 'true' } : {}),
         ...Object.fromEntries(settings.keys.map(({ provider, kind, name }) => [`${provider}_API_KEY_${kind.toUpperCase()}`, name])),
         ...environment,
         ...settings.extraEnvironment,

@@ -60,6 +60,7 @@ describe('the stack as it is', () => {
     assert.equal(environment(template, 'chat').TERTULIA_LAMBDA_SELF_INVOKE, 'chat-long');
     assert.equal(environment(template, 'chat-long').TERTULIA_LAMBDA_RESPONSE, 'streaming');
     assert.equal(environment(template, 'chat-long').TERTULIA_LAMBDA_SELF_INVOKE, undefined);
+    for (const name of ['chat', 'chat-long']) assert.equal(environment(template, name).TERTULIA_LAMBDA_WEBSOCKET, 'true');
     template.hasResourceProperties('AWS::Lambda::EventInvokeConfig', { MaximumRetryAttempts: 0, FunctionName: { Ref: Match.stringLikeRegexp('FunctionsLong') } });
   });
 
@@ -193,6 +194,7 @@ describe('switches', () => {
 
   test('what is switched off is not there', () => {
     const { template } = synthesise({ rest: 'false', functionUrl: 'false', webSocket: 'false', workflows: 'false' });
+    assert.equal(environment(template, 'chat').TERTULIA_LAMBDA_WEBSOCKET, undefined);
     for (const type of ['AWS::ApiGateway::RestApi', 'AWS::Lambda::Url', 'AWS::ApiGatewayV2::Api', 'AWS::StepFunctions::StateMachine']) template.resourceCountIs(type, 0);
     template.resourceCountIs('AWS::Lambda::Function', 2);
     assert.deepEqual(template.findOutputs('*'), {});
