@@ -4,8 +4,8 @@
     deploy/costs.py            the table
     deploy/costs.py --update   puts it into docs/deploy-aws.md, between its two marks
 
-What a turn needs is in deploy/needs.json: the requests to DynamoDB as they were measured, the rest assumed; the prices are below, those of models in
-src/tertulia/billing/prices.json. Money is reckoned in millionths of a dollar and exactly (fractions).
+What a turn needs is in deploy/needs.json: measured (deploy/measure.py, bench/dynamodb_bench.cpp) where `measured` says so, the rest assumed; the prices
+are below, those of models in src/tertulia/billing/prices.json. Money is reckoned in millionths of a dollar and exactly (fractions).
 """
 
 import json
@@ -63,18 +63,22 @@ def infrastructure(m):
     p, turn, store, socket = PRICES, m["turn"], m["dynamodb"], m["websocket"]
     fronts = ("url", "rest", "websocket")
     memory = Fraction(turn["memory_mb"], 1024)
-    seconds = Fraction(str(turn["seconds"]))
+    seconds = Fraction(str(turn["seconds"])) + Fraction(turn["overhead_ms"], 1000)
+    log_bytes = turn["log_bytes"] + turn["platform_log_bytes"]
     everywhere = lambda value: {front: value for front in fronts}
     invocations = {"url": 1, "rest": 1, "websocket": socket["invocations"]}
     in_and_out = socket["frames_in"] + socket["frames_out"]
+    number = lambda value: Fraction(str(value))
+    writes = {f: number(store["cold"]["wru"]) + (number(socket["connection_wru"]) if f == "websocket" else 0) for f in fronts}
+    reads = number(store["cold"]["rru"]) + socket["looks"]
     return [
         ("Lambda, requests", f"1; WebSocket {socket['invocations']} (the frame, its worker, connecting and leaving)", {f: TURNS * n * p["lambda request"] for f, n in invocations.items()}),
-        ("Lambda, time", f"{turn['memory_mb']} MB arm64 for {turn['seconds']} s, most of it waiting for the model", everywhere(TURNS * memory * seconds * p["lambda GB-s arm64"])),
-        ("DynamoDB, writes", f"{store['cold']['wru']} units", everywhere(TURNS * Fraction(str(store["cold"]["wru"])) * p["dynamodb write unit"])),
-        ("DynamoDB, reads", f"{store['cold']['rru']} units cold ({store['warm']['rru']} warm)", everywhere(TURNS * Fraction(str(store["cold"]["rru"])) * p["dynamodb read unit"])),
+        ("Lambda, time", f"{turn['memory_mb']} MB arm64 for {turn['seconds']} s, waiting for the model, and {turn['overhead_ms']} ms", everywhere(TURNS * memory * seconds * p["lambda GB-s arm64"])),
+        ("DynamoDB, writes", f"{store['cold']['wru']} units; WebSocket {socket['connection_wru']:g} more for the connection", {f: TURNS * units * p["dynamodb write unit"] for f, units in writes.items()}),
+        ("DynamoDB, reads", f"{store['cold']['rru']} units cold ({store['warm']['rru']} warm), {socket['looks']} to look for subscribers", everywhere(TURNS * reads * p["dynamodb read unit"])),
         ("API Gateway", f"REST: 1 request; WebSocket: {socket['frames_in']} message in, {socket['frames_out']} out, {socket['minutes']} minute connected",
          {"url": Fraction(0), "rest": TURNS * p["rest request"], "websocket": TURNS * (in_and_out * p["websocket message"] + socket["minutes"] * p["websocket connection-minute"])}),
-        ("CloudWatch, logs", f"{turn['log_bytes']} bytes", everywhere(TURNS * Fraction(turn["log_bytes"], 10**9) * p["log GB"])),
+        ("CloudWatch, logs", f"{turn['log_bytes']} bytes, and {turn['platform_log_bytes']} of Lambda's own", everywhere(TURNS * Fraction(log_bytes, 10**9) * p["log GB"])),
     ]
 
 

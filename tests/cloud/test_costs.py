@@ -18,14 +18,14 @@ PRICES = json.loads((tools.ROOT / "src" / "tertulia" / "billing" / "prices.json"
 class CostsTest(unittest.TestCase):
     def test_a_turn_worked_out_by_hand(self):
         needs = {
-            "turn": {"memory_mb": 128, "seconds": 5, "log_bytes": 1000},
-            "dynamodb": {"cold": {"wru": 4, "rru": 5}, "warm": {"rru": 1}},
-            "websocket": {"invocations": 2, "frames_in": 1, "frames_out": 20, "minutes": 0},
+            "turn": {"memory_mb": 128, "seconds": 5, "overhead_ms": 0, "log_bytes": 600, "platform_log_bytes": 400},
+            "dynamodb": {"cold": {"wru": 4, "rru": 3}, "warm": {"rru": 1}},
+            "websocket": {"invocations": 2, "frames_in": 1, "frames_out": 20, "minutes": 0, "looks": 2, "connection_wru": 2.0},
         }
         rows = {what: fronts for what, _, fronts in costs.infrastructure(needs)}
         for what, front, expected in (
             ("Lambda, requests", "url", "0.0002"), ("Lambda, requests", "websocket", "0.0004"), ("Lambda, time", "url", "0.008333375"),
-            ("DynamoDB, writes", "rest", "0.0025"), ("DynamoDB, reads", "rest", "0.000625"), ("API Gateway", "url", "0"), ("API Gateway", "rest", "0.0035"),
+            ("DynamoDB, writes", "rest", "0.0025"), ("DynamoDB, writes", "websocket", "0.00375"), ("DynamoDB, reads", "rest", "0.000625"), ("API Gateway", "url", "0"), ("API Gateway", "rest", "0.0035"),
             ("API Gateway", "websocket", "0.021"), ("CloudWatch, logs", "url", "0.0005"),
         ):
             self.assertEqual(rows[what][front], Fraction(expected), (what, front))
