@@ -2,7 +2,19 @@
 
 #include <utility>
 
+#include "tertulia/base/prefetch.h"
+
 namespace tertulia::sessions {
+namespace {
+
+// How far ahead of the log that is looked at.
+constexpr std::size_t prefetched = 6;
+
+void prefetch(const std::vector<std::shared_ptr<TurnLog>>& logs, std::size_t at) {
+    if (at < logs.size()) base::prefetch(logs[at].get());
+}
+
+}  // namespace
 
 async::Task<void> Checkpoints::run(async::Executor executor) {
     {
@@ -53,7 +65,12 @@ std::vector<std::shared_ptr<TurnLog>> Checkpoints::take_changed() {
     const std::lock_guard lock(mutex_);
     is_urgent_ = false;
     auto logs = std::exchange(changed_, {});
-    std::erase_if(logs, [](const auto& log) { return log->checkpoint_state.has_left; });
+    std::size_t ahead = 0;
+    for (; ahead < prefetched; ++ahead) prefetch(logs, ahead);
+    std::erase_if(logs, [&](const auto& log) {
+        prefetch(logs, ahead++);
+        return log->checkpoint_state.has_left;
+    });
     for (const auto& log : logs) {
         log->checkpoint_state.is_listed = false;
         log->checkpoint_state.is_in_flight = true;
@@ -67,6 +84,7 @@ async::Task<void> Checkpoints::save(std::vector<std::shared_ptr<TurnLog>> logs) 
     std::vector<std::uint32_t> reserved(logs.size());
     pieces.reserve(logs.size());
     for (std::size_t i = 0; i < logs.size(); ++i) {
+        prefetch(logs, i + prefetched);
         const bool whole = std::exchange(logs[i]->checkpoint_state.save_whole, false);
         pieces.push_back(logs[i]->take_checkpoint(numbers_ahead, whole, reserved[i]));
     }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 
+#include "tertulia/base/prefetch.h"
 #include "tertulia/base/varint.h"
 
 namespace tertulia::storage {
@@ -15,6 +16,7 @@ using View = std::string_view;
 namespace {
 
 constexpr std::size_t row_size = 1 << 20;
+constexpr std::size_t prefetched = 4;  // names of turns, ahead of the one that is looked up
 
 struct Piece {
     std::uint64_t number = 0;
@@ -55,9 +57,7 @@ void append_piece(std::string& row, std::uint64_t number, bool is_first, const T
 }  // namespace
 
 std::size_t SqliteRunningTurns::Hash::hash(const TurnName& turn) {
-    // Turn ids alone tell turns apart, as a rule.
-    const std::hash<std::string> hash_text;
-    return hash_text(turn.turn_id) * 31 + hash_text(turn.key.session_id);
+    return std::hash<std::string>()(turn.turn_id);  // turn ids alone tell turns apart, as a rule
 }
 
 SqliteRunningTurns::SqliteRunningTurns(SqliteDatabase& database, std::int64_t compact_bytes)
@@ -138,7 +138,10 @@ void SqliteRunningTurns::set(Kept& kept, const Kept& to) {
 
 void SqliteRunningTurns::keep(std::span<const sessions::TurnCheckpoint> pieces) {
     std::string row;
-    for (const sessions::TurnCheckpoint& piece : pieces) {
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        const sessions::TurnCheckpoint& piece = pieces[i];
+        if (i + 2 * prefetched < pieces.size()) base::prefetch(pieces[i + 2 * prefetched].turn.get());
+        if (i + prefetched < pieces.size()) base::prefetch(pieces[i + prefetched].turn->turn_id.data());
         auto* turn = find_or_add(piece.turn);
         if (turn == nullptr) continue;
         Kept kept = turn->second;
