@@ -22,12 +22,16 @@ base::Result<std::shared_ptr<TurnLog>> TurnLogs::make(std::shared_ptr<const Turn
 }
 
 base::Result<std::shared_ptr<TurnLog>> TurnLogs::restore(const TurnName& name, const StoredMessage& answer) {
+    {
+        // Without its own size: one that is larger than all there may be could never be read again.
+        const std::lock_guard lock(mutex_);
+        if (auto room = make_room(); !room) return std::unexpected(room.error());
+    }
     auto log = TurnLog::restore(name, answer, memory_);
     const std::lock_guard lock(mutex_);
     std::weak_ptr<TurnLog>& known = restored_place(name.turn_id);
     // Another reader was quicker.
     if (auto same = known.lock(); same && same->name().key == name.key && same->result()) return same;
-    if (auto room = make_room(); !room) return std::unexpected(room.error());
     known = log;
     return log;
 }

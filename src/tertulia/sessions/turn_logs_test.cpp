@@ -160,11 +160,26 @@ TEST_F(TurnLogsTest, ARestoredLogIsThereOnceWhileItIsRead) {
     EXPECT_EQ(logs->find(name("old")), *first);
     EXPECT_EQ(logs->restore(name("old"), answer).value(), *first);
     EXPECT_FALSE(logs->find(name("old", {.owner = "another", .session_id = "s"})));
-    EXPECT_EQ(logs->restore(name("older"), answer).error().code, base::Errc::unavailable);
+    auto second = logs->restore(name("older"), answer);
+    ASSERT_TRUE(second.has_value());
+    EXPECT_EQ(logs->restore(name("oldest"), answer).error().code, base::Errc::unavailable);
     first->reset();
+    second->reset();
     EXPECT_EQ(logs->bytes(), 0);
     EXPECT_FALSE(has("old"));
-    EXPECT_TRUE(logs->restore(name("older"), answer).has_value());
+    EXPECT_TRUE(logs->restore(name("oldest"), answer).has_value());
+}
+
+TEST_F(TurnLogsTest, AnAnswerLargerThanAllThereMayBeCanBeReadAgain) {
+    StoredMessage answer;
+    answer.role = chat::Role::assistant;
+    answer.content = std::string(300'000, 'x');
+    auto log = logs->restore(name("large"), answer);
+    ASSERT_TRUE(log.has_value());
+    EXPECT_EQ((*log)->text(), answer.content);
+    EXPECT_EQ(logs->restore(name("other"), answer).error().code, base::Errc::unavailable) << "but no more beside it";
+    log->reset();
+    EXPECT_TRUE(logs->restore(name("other"), answer).has_value());
 }
 
 TEST_F(TurnLogsTest, ADeletedSessionsEndedLogsAreForgotten) {
