@@ -45,6 +45,7 @@ class ClientConnection {
         return socket_.async_wait(io.state == IoResult::State::want_write ? Socket::wait_write : Socket::wait_read,
                                   async::use_task);
     }
+    async::Task<boost::system::error_code> wait(IoResult io, base::Deadline deadline);
     bool end_wait(const boost::system::error_code& error);
     boost::system::error_code forget_writability(const Tcp& protocol);
     std::unexpected<base::Error> failed(const boost::system::error_code& error) const;
@@ -55,6 +56,7 @@ class ClientConnection {
     std::unique_ptr<TlsSession> tls_;
     async::CallingAlarm deadline_;
     boost::system::error_code error_;  // of the read that failed
+    char peeked_ = 0;
     bool timed_out_ = false;
     bool stopped_ = false;
 };
