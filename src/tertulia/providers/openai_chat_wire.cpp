@@ -109,9 +109,10 @@ void OpenAiChatReader::read_message(const dom::element& element, AnswerEvents& i
             ++place;
         }
     }
-    dom::element function;  // the form before tool_calls
-    if (message.at_key("function_call").get(function) == simdjson::SUCCESS && function.is_object())
-        read_call(0, "", function, into);
+    // The form before tool_calls. Some servers send it in every answer, with nothing in it.
+    if (const auto function = object_in(message, "function_call");
+        function && !(text_or(*function, "name").empty() && text_or(*function, "arguments").empty()))
+        read_call(0, "", message["function_call"], into);
 }
 
 void OpenAiChatReader::read_call(std::int64_t index, std::string_view id, const dom::element& element,

@@ -190,6 +190,11 @@ TEST(OpenAiChatReader, reads_a_whole_answer) {
             "application/json")
             .blocks,
         (Blocks{ToolCall{"", "f", "{}"}}));
+    const ReaderOutcome empty_call = read(
+        R"({"choices":[{"message":{"content":"4","function_call":{"name":"","arguments":""}},"finish_reason":"stop"}]})",
+        "application/json");
+    EXPECT_EQ(empty_call.blocks, (Blocks{Text{"4"}}));
+    EXPECT_EQ(empty_call.stop_reason, StopReason::end_turn);
 }
 
 TEST(OpenAiChatReader, what_is_no_whole_answer_is_a_failure) {

@@ -25,9 +25,9 @@ std::uint32_t item_of(const dom::object& event) {
     return static_cast<std::uint32_t>(std::min<std::int64_t>(count_in(event, "output_index").value_or(0), 1'000'000));
 }
 
-// OpenAI's counts include what Usage keeps apart. Nothing where they are all zero: no prompt is empty, some servers say
-// so of answers that they cut short.
-std::optional<chat::Usage> to_usage(const dom::object& usage) {
+// OpenAI's counts include what Usage keeps apart. All zero is a report too: OpenAI bills nothing for some answers that
+// it cut short.
+chat::Usage to_usage(const dom::object& usage) {
     std::int64_t read = 0, write = 0, reasoning = 0;
     if (const auto details = object_in(usage, "input_tokens_details")) {
         read = count_in(*details, "cached_tokens").value_or(0);
@@ -37,7 +37,6 @@ std::optional<chat::Usage> to_usage(const dom::object& usage) {
         reasoning = count_in(*details, "reasoning_tokens").value_or(0);
     const std::int64_t input = count_in(usage, "input_tokens").value_or(0);
     const std::int64_t output = count_in(usage, "output_tokens").value_or(0);
-    if (input == 0 && output == 0) return std::nullopt;
     return chat::Usage{.input = std::max<std::int64_t>(input - read - write, 0),
                        .cache_read = read,
                        .cache_write = write,
@@ -172,8 +171,7 @@ void OpenAiResponsesReader::read_item(std::uint32_t item, const dom::element& el
 Attempt<void> OpenAiResponsesReader::read_response(const dom::element& element, std::string_view status,
                                                    AnswerEvents& into) {
     const dom::object response = element;
-    if (const auto usage = object_in(response, "usage"))
-        if (const auto counts = to_usage(*usage)) into.usage = counts;
+    if (const auto usage = object_in(response, "usage"); usage && usage->size() > 0) into.usage = to_usage(*usage);
     if (status == "failed" || something_in(response, "error")) {
         const auto error = something_in(response, "error");
         return std::unexpected(in_band_failure(error ? to_provider_error(*error) : ProviderError{}, key()));

@@ -195,11 +195,14 @@ TEST(OpenAiResponsesReader, a_failed_answer_may_tell_its_usage) {
     EXPECT_EQ(outcome.usage, (Usage{.input = 3, .output = 2}));
 }
 
-TEST(OpenAiResponsesReader, a_usage_of_nothing_is_none) {
-    EXPECT_EQ(
-        read(R"({"status":"completed","output":[],"usage":{"input_tokens":0,"output_tokens":0}})", "application/json")
-            .usage,
-        std::nullopt);
+TEST(OpenAiResponsesReader, a_usage_of_zero_is_reported_and_one_without_counts_is_none) {
+    const auto usage_of = [](std::string_view usage) {
+        return read(R"({"status":"incomplete","output":[],"usage":)" + std::string(usage) + "}", "application/json")
+            .usage;
+    };
+    EXPECT_EQ(usage_of(R"({"input_tokens":0,"output_tokens":0,"total_tokens":0})"), Usage{});
+    EXPECT_EQ(usage_of("{}"), std::nullopt);
+    EXPECT_EQ(usage_of("null"), std::nullopt);
 }
 
 TEST(OpenAiResponsesReader, a_malformed_event_is_a_failure_that_keeps_the_text_before_it) {
