@@ -1,5 +1,7 @@
 #include "tertulia/providers/openai_chat_wire.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "tertulia/providers/json_reading.h"
@@ -19,11 +21,18 @@ constexpr std::uint32_t text_block = 1;
 constexpr std::uint32_t refusal_block = 2;
 constexpr std::uint32_t first_call_block = 3;
 
-StopReason to_stop_reason(std::string_view reason) {
-    if (reason == "length") return StopReason::max_tokens;
+// Nothing where the server says that it broke the answer off: Mistral and OpenRouter, DeepSeek, vLLM and SGLang.
+std::optional<StopReason> to_stop_reason(std::string_view reason) {
+    if (reason == "error" || reason == "insufficient_system_resource" || reason == "abort") return std::nullopt;
+    if (reason == "length" || reason == "max_tokens") return StopReason::max_tokens;
+    if (reason == "model_length") return StopReason::context_exceeded;  // Mistral
     if (reason == "tool_calls" || reason == "function_call") return StopReason::tool_use;
     if (reason == "content_filter") return StopReason::refusal;
     return StopReason::end_turn;  // "stop", and reasons not known: the answer is whole
+}
+
+std::unexpected<models::Failure> broken_off(std::string_view reason) {
+    return broken(fmt::format("The provider broke its answer off (finish reason \"{}\").", reason.substr(0, 40)));
 }
 
 // OpenAI's counts include what Usage keeps apart: prompt_tokens the cached ones, completion_tokens the reasoning.
@@ -78,8 +87,10 @@ Attempt<void> OpenAiChatReader::read_event(const dom::element& event, AnswerEven
             if (count_in(choice, "index").value_or(0) != 0) continue;
             dom::element delta;
             if (choice.at_key("delta").get(delta) == simdjson::SUCCESS && delta.is_object()) read_message(delta, into);
-            if (const auto reason = text_in(choice, "finish_reason"); reason && !reason->empty())
+            if (const auto reason = text_in(choice, "finish_reason"); reason && !reason->empty()) {
                 stop_reason_ = to_stop_reason(*reason);
+                if (!stop_reason_) return broken_off(*reason);
+            }
         }
     }
     read_usage(chunk, into);
@@ -164,10 +175,12 @@ Attempt<void> OpenAiChatReader::read_whole(const dom::element& element, AnswerEv
     }
     const auto reason = lowest ? text_in(*lowest, "finish_reason") : std::nullopt;
     if (!reason) return broken("The provider's answer has no choice or no finish reason.");
+    const auto stop_reason = to_stop_reason(*reason);
+    if (!stop_reason) return broken_off(*reason);
     dom::element message;
     if (lowest->at_key("message").get(message) == simdjson::SUCCESS && message.is_object()) read_message(message, into);
     read_usage(body, into);
-    finish(to_stop_reason(*reason), into);
+    finish(*stop_reason, into);
     return {};
 }
 

@@ -123,11 +123,23 @@ TEST(OpenAiChatReader, knows_every_finish_reason) {
         {"stop", StopReason::end_turn},          {"length", StopReason::max_tokens},
         {"tool_calls", StopReason::tool_use},    {"function_call", StopReason::tool_use},
         {"content_filter", StopReason::refusal}, {"eos", StopReason::end_turn},
+        {"max_tokens", StopReason::max_tokens},  {"model_length", StopReason::context_exceeded},
     };
     for (const auto& [word, reason] : table) {
         const std::string choice = std::string(R"({"choices":[{"index":0,"finish_reason":")") + word + R"("}]})";
         EXPECT_EQ(read(stream({choice, "[DONE]"})).stop_reason, reason) << word;
         EXPECT_EQ(read(choice, "application/json").stop_reason, reason) << word;
+    }
+}
+
+TEST(OpenAiChatReader, an_answer_that_the_server_says_it_broke_off_is_a_failure) {
+    for (const std::string_view word : {"error", "insufficient_system_resource", "abort"}) {
+        const std::string choice =
+            R"({"choices":[{"index":0,"message":{"content":"part"},"finish_reason":")" + std::string(word) + R"("}]})";
+        const ReaderOutcome streamed = read(stream({role, hello, choice, "[DONE]"}));
+        EXPECT_EQ(streamed.failure, FailureKind::broken) << word;
+        EXPECT_EQ(streamed.text(), "Hello") << word;
+        EXPECT_EQ(read(choice, "application/json").failure, FailureKind::broken) << word;
     }
 }
 

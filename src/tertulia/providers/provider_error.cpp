@@ -53,10 +53,11 @@ std::optional<std::int64_t> number_near(std::string_view text) {
     return number >= least && number <= most ? std::optional(number) : std::nullopt;
 }
 
-// The words of OpenAI (and vLLM), Anthropic, Gemini and llama.cpp.
+// The words of OpenAI (and vLLM), xAI, Anthropic, Gemini and llama.cpp.
 std::optional<std::int64_t> told_window(std::string_view message) {
     const std::string text = in_lower_case(message);
-    for (const std::string_view words : {"maximum context length", " > ", "maximum number of tokens", "context size"})
+    for (const std::string_view words :
+         {"maximum context length", "maximum prompt length", " > ", "maximum number of tokens", "context size"})
         if (const std::size_t at = text.find(words); at != std::string::npos)
             if (const auto number = number_near(std::string_view(text).substr(at + words.size()))) return number;
     return std::nullopt;
@@ -67,12 +68,13 @@ std::optional<std::int64_t> told_window(std::string_view message) {
 bool says_context_too_long(const ProviderError& error) {
     for (std::string_view word : {std::string_view(error.code), std::string_view(error.type)})
         if (is_one_of(word, {"context_length_exceeded", "exceed_context_size_error", "request_too_large"})) return true;
-    // Not every server has a code for it: Anthropic, Groq, vLLM and Gemini's compatible API say it in words only.
+    // Not every server has a code for it: Anthropic, Groq, vLLM, xAI, Moonshot and Gemini's compatible API say it in
+    // words only.
     const std::string text = in_lower_case(error.message);
     for (std::string_view words :
-         {"prompt is too long", "input is too long", "input tokens exceeded", "maximum context length",
-          "exceed context limit", "available context size", "reduce the length of the messages",
-          "exceeds the maximum number of tokens", "context window"})
+         {"prompt is too long", "input is too long", "input tokens exceeded", "context length", "maximum prompt length",
+          "model token limit", "allowed token length", "exceed context limit", "available context size",
+          "reduce the length of the messages", "exceeds the maximum number of tokens", "context window"})
         if (text.find(words) != std::string::npos) return true;
     return false;
 }
@@ -80,10 +82,11 @@ bool says_context_too_long(const ProviderError& error) {
 namespace {
 
 bool says_quota(const ProviderError& error) {
-    return is_one_of(error.code, {"insufficient_quota", "billing_hard_limit_reached"}) ||
-           is_one_of(error.type, {"insufficient_quota", "billing_error"}) ||
+    return is_one_of(error.code, {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}) ||
+           is_one_of(error.type, {"insufficient_quota", "billing_error", "billing_not_active"}) ||
            // Anthropic says it with 400 and an invalid_request_error.
-           error.message.find("credit balance is too low") != std::string::npos;
+           error.message.find("credit balance is too low") != std::string::npos ||
+           error.message.find("reached your specified API usage limits") != std::string::npos;
 }
 
 }  // namespace
