@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -80,7 +81,8 @@ base::Result<void> apply_file(const CommandLine& command_line, const Environment
     std::ifstream file(path, std::ios::binary);
     std::ostringstream text;
     if (file) text << file.rdbuf();
-    if (!file || (text.str().empty() && file.peek() != std::ifstream::traits_type::eof())) {
+    std::error_code ignored;  // a folder opens, and reads as if it were empty
+    if (!file || std::filesystem::is_directory(path, ignored)) {
         if (!named) return {};
         return base::fail(base::Errc::invalid_request, fmt::format("cannot read the configuration file {}", path));
     }

@@ -213,6 +213,7 @@ TEST_F(LoadConfig, AFileThatIsNamedMustBeThere) {
     const auto loaded = load_config({.config_file = "/no/such/file.toml"}, {});
     ASSERT_FALSE(loaded);
     EXPECT_THAT(loaded.error().message, HasSubstr("/no/such/file.toml"));
+    EXPECT_FALSE(load_config({.config_file = "/"}, {})) << "a folder";
     EXPECT_FALSE(load_config({}, {{"TERTULIA_CONFIG", "/no/such/file.toml"}}));
     EXPECT_TRUE(load_config({}, {{"TERTULIA_CONFIG", write("empty.toml", "")}}));
 }
