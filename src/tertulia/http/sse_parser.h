@@ -25,7 +25,8 @@ struct SseEvent {
 /// as they are. An event that lies whole in the fed bytes with one line of data costs no allocation and no copy. Value.
 class SseParser {
   public:
-    static constexpr std::size_t default_max_event = std::size_t(1) << 20;
+    /// Room for what OpenAI's Responses API repeats in one event: the whole answer, its system text and its tools.
+    static constexpr std::size_t default_max_event = std::size_t(16) << 20;
 
     /// `max_event`: the longest line and the longest data of one event, in bytes.
     explicit SseParser(std::size_t max_event = default_max_event) : max_event_(max_event) {}

@@ -187,6 +187,14 @@ TEST(OpenAiResponsesReader, an_error_after_the_beginning_is_a_failure) {
     }
 }
 
+TEST(OpenAiResponsesReader, its_events_may_repeat_megabytes) {
+    const std::string tools(std::size_t(5) << 20, 't');
+    const ReaderOutcome outcome = read(
+        stream({R"({"type":"response.created","response":{"instructions":")" + tools + R"("}})", hello, completed}));
+    EXPECT_EQ(outcome.failure, std::nullopt);
+    EXPECT_EQ(outcome.text(), "Hello");
+}
+
 TEST(OpenAiResponsesReader, a_failed_answer_may_tell_its_usage) {
     const ReaderOutcome outcome = read(stream(
         {hello,
