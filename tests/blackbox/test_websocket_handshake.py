@@ -98,12 +98,18 @@ class TokenTest(WebSocketCase):
             {"authorization": f"Bearer {TOKEN}"},
             {"sec-websocket-protocol": f"tertulia, tertulia.token.{TOKEN}"},
             {"sec-websocket-protocol": f"tertulia.token.{TOKEN},tertulia"},
+            {"sec-websocket-protocol": f"{TOKEN}, tertulia"},
         ):
             with self.subTest(**headers):
                 ws = self.socket(headers=headers)
                 self.assert_alive(ws)
                 chosen = ws.response.headers.get("sec-websocket-protocol")
                 self.assertEqual(chosen, None if "authorization" in headers else "tertulia")
+        for alone in (TOKEN, f"tertulia.token.{TOKEN}"):
+            with self.subTest(alone=alone):
+                ws = self.socket(headers={"sec-websocket-protocol": alone})
+                self.assert_alive(ws)
+                self.assertEqual(ws.response.headers.get("sec-websocket-protocol"), alone)
         self.assertNotIn(TOKEN, self.server.log_text)
 
     def test_without_the_right_one_nothing_is_opened(self):
@@ -111,7 +117,7 @@ class TokenTest(WebSocketCase):
             {},
             {"authorization": "Bearer wrong"},
             {"sec-websocket-protocol": "tertulia"},
-            {"sec-websocket-protocol": f"tertulia, {TOKEN}"},
+            {"sec-websocket-protocol": f"tertulia, {TOKEN}x"},
             {"sec-websocket-protocol": "tertulia, tertulia.token."},
             {"sec-websocket-protocol": f"tertulia, tertulia.token.{TOKEN}x"},
             {"sec-websocket-protocol": f"tertulia, tertulia.token.{TOKEN[:-1]}"},
@@ -123,7 +129,7 @@ class TokenTest(WebSocketCase):
         self.assertNotIn(TOKEN, self.server.log_text)
 
     def test_a_subprotocol_is_no_token_elsewhere(self):
-        headers = {"sec-websocket-protocol": f"tertulia, tertulia.token.{TOKEN}"}
+        headers = {"sec-websocket-protocol": f"tertulia, tertulia.token.{TOKEN}, {TOKEN}"}
         self.assertEqual(self.server.get("/sessions", headers=headers).status, 401)
 
 

@@ -38,7 +38,7 @@ struct ApiSettings {
     std::vector<std::string> cors_origins;
     ChatDefaults chat;
     ContentLimits content;
-    /// `origins` are those above.
+    /// `origins` and `token` are those above.
     SocketSettings sockets;
 };
 

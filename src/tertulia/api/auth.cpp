@@ -47,11 +47,18 @@ base::Result<void> check_bearer(std::string_view authorization, const base::Secr
     return {};
 }
 
-base::Result<void> check_socket_bearer(const http::Request& request, const base::Secret& token) {
+std::string_view token_subprotocol(const http::Request& request, const base::Secret& token) {
     constexpr std::string_view prefix = "tertulia.token.";
-    for (const std::string_view offered : http::offered_subprotocols(request))
-        if (offered.starts_with(prefix) && base::equal_constant_time(offered.substr(prefix.size()), token.reveal()))
-            return {};
+    if (token.empty()) return {};
+    for (const std::string_view offered : http::offered_subprotocols(request)) {
+        const std::string_view borne = offered.starts_with(prefix) ? offered.substr(prefix.size()) : offered;
+        if (base::equal_constant_time(borne, token.reveal())) return offered;
+    }
+    return {};
+}
+
+base::Result<void> check_socket_bearer(const http::Request& request, const base::Secret& token) {
+    if (!token_subprotocol(request, token).empty()) return {};
     return check_bearer(request.headers.get("authorization"), token);
 }
 

@@ -15,8 +15,11 @@ namespace tertulia::api {
 /// what to do, where it does not. Pure.
 base::Result<void> check_bearer(std::string_view authorization, const base::Secret& token);
 
-/// The same for a WebSocket, whose maker in a browser can set no header: the token may also be offered as the
-/// subprotocol `tertulia.token.<token>`. Pure.
+/// The subprotocol by which a WebSocket's maker bears this token, since in a browser it can set no header: the token
+/// itself, or `tertulia.token.<token>`. Empty: none does. It points into `request`. Pure.
+std::string_view token_subprotocol(const http::Request& request, const base::Secret& token);
+
+/// The same as check_bearer for a WebSocket: the header or the subprotocol. Pure.
 base::Result<void> check_socket_bearer(const http::Request& request, const base::Secret& token);
 
 /// May a page of this `Origin` open a WebSocket here? Any page could, in its reader's name, if nobody looked: there is

@@ -23,7 +23,8 @@ bool offers_subprotocol(const http::Request& request) {
 base::Result<std::string> SocketHandler::admit(const http::Request& request) const {
     if (!is_allowed_origin(request, settings_.origins))
         return base::fail(base::Errc::forbidden, "Pages of this origin may not connect; name it in cors_origins.");
-    return std::string(offers_subprotocol(request) ? subprotocol : std::string_view());
+    // A browser fails a socket that is answered with none of what it offered.
+    return std::string(offers_subprotocol(request) ? subprotocol : token_subprotocol(request, settings_.token));
 }
 
 async::Task<void> SocketHandler::open(http::Request& request, http::ResponseWriter& writer) {

@@ -8,6 +8,7 @@
 
 #include "tertulia/api/chat_handler.h"
 #include "tertulia/async/task.h"
+#include "tertulia/base/secret.h"
 #include "tertulia/http/message.h"
 #include "tertulia/http/response_writer.h"
 #include "tertulia/sessions/session_service.h"
@@ -18,6 +19,8 @@ namespace tertulia::api {
 struct SocketSettings {
     /// Pages of these origins may connect beside the server's own; `*`: all.
     std::vector<std::string> origins;
+    /// What a client may bear as a subprotocol; empty: none is asked for.
+    base::Secret token;
     std::size_t message_limit = std::size_t(1) << 20;
     /// A socket whose client is silent for this long is closed.
     base::Milliseconds idle_limit{120'000};

@@ -43,6 +43,7 @@ api::ApiSettings api_settings(const SharedParts& shared) {
                      .heartbeat = config.limits.heartbeat},
             .content = content_limits(shared),
             .sockets = {.origins = config.cors_origins,
+                        .token = config.api_token,
                         .message_limit = static_cast<std::size_t>(config.limits.body_bytes),
                         .idle_limit = config.limits.websocket_idle}};
 }
