@@ -8,24 +8,12 @@ namespace tertulia::storage {
 
 using base::Errc;
 using sessions::SessionKey;
-using sessions::TurnState;
 
 namespace {
 
 constexpr int claim_tries = 8;
 // How soon whoever is refused may look again.
 constexpr base::Milliseconds soonest_retry{100}, latest_retry{500};
-// How often the claims are looked through.
-constexpr base::Milliseconds renewal_tick{250};
-constexpr base::Milliseconds least_renewal_time{1000};
-
-std::string name_of(const SessionKey& key) {
-    return key.owner + "|" + key.session_id;
-}
-
-DynamoItem header_key(const SessionKey& key) {
-    return {{"pk", dynamo_text(header_pk(key.owner))}, {"sk", dynamo_text(header_sk(key.session_id))}};
-}
 
 base::Error taken(std::int64_t left_ms) {
     return {.code = Errc::conflict,
@@ -67,56 +55,12 @@ bool is_answered(const DynamoHeader& header, const std::vector<DynamoMessage>& n
 
 }  // namespace
 
-DynamoSessions::DynamoSessions(DynamoClient& client, async::TaskGroup& tasks, async::Executor executor,
-                               const base::Clock& clock, base::Random& random, const telemetry::Log& log,
-                               DynamoSettings settings)
-    : client_(client),
-      tasks_(tasks),
-      clock_(clock),
-      random_(random),
-      log_(log),
-      settings_(std::move(settings)),
-      me_(base::make_id('p', random)),
-      history_(client, random, settings_.tables),
-      cache_(settings_.cache_bytes),
-      renewer_(async::Waiter::make(executor)) {}
-
-base::Error DynamoSessions::told(const aws::ServiceError& error) const {
-    const base::Error told = aws::to_error(error, "DynamoDB");
-    log_.warn("the store fails", {{"error", told.message}});
-    if (error.errc == Errc::too_large)
-        return {.code = Errc::too_large, .message = "The message is too large to be stored"};
-    if (error.is("ResourceNotFoundException"))
-        return {.code = Errc::unavailable,
-                .message = "A table of the conversation store is missing; \"tertulia create-tables\" makes it"};
-    return {.code = Errc::unavailable, .message = "The conversation store cannot be reached now; try again later"};
-}
-
-DynamoSessions::Runs DynamoSessions::find(const SessionKey& key, const std::string& turn_id) const {
-    const auto found = running_.find(name_of(key));
-    return found == running_.end() || found->second->turn_id != turn_id ? nullptr : found->second;
-}
-
-void DynamoSessions::forget(const Runs& runs) {
-    const auto found = running_.find(name_of(runs->key));
-    if (found != running_.end() && found->second == runs) running_.erase(found);
-}
-
-// Counted from before it was asked for: others count from when it was written.
-void DynamoSessions::set_held(Running& runs, base::SteadyTime asked_at, std::int64_t until_ms) const {
-    runs.held_until_ms = until_ms;
-    runs.held_until = asked_at + settings_.lease;
-    runs.renew_at = asked_at + settings_.renew_after;
-}
-
 // Where the last message stands, or the answer that it still lacks.
 std::string DynamoSessions::end_of(const View& view) {
     const DynamoMessage* newest = view.front();
     if (!newest) return {};
     return is_unanswered(*newest) ? sessions::answer_place(newest->message.timestamp) : newest->message.timestamp;
 }
-
-// -- claiming --------------------------------------------------------------------------------------------------------
 
 async::Task<base::Result<DynamoSessions::View>> DynamoSessions::look(const SessionKey& key,
                                                                      const sessions::TurnOpening& opening,
@@ -156,23 +100,22 @@ async::Task<base::Result<SessionTotals>> DynamoSessions::totals_of(const Session
     co_return totals;
 }
 
-async::Task<DynamoSessions::Outcome<DynamoItem>> DynamoSessions::write_claim(
-    const sessions::TurnOpening& opening, const View& view, std::optional<std::int64_t> at_version,
-    const std::string& place, const std::string& title, std::int64_t until_ms, std::int64_t first_version,
-    Deadline deadline) {
+async::Task<DynamoSessions::Outcome<DynamoItem>> DynamoSessions::write_claim(const sessions::TurnOpening& opening,
+                                                                             const View& view, const Claim& claim,
+                                                                             Deadline deadline) {
     DynamoUpdate update;
     update.set("turn", dynamo_text(opening.turn.turn_id))
         .set("by", dynamo_text(me_))
-        .set("until", dynamo_number(until_ms))
-        .set("place", dynamo_text(place))
-        .set_once("title", dynamo_text(title))
-        .count_up("v", first_version);
+        .set("until", dynamo_number(claim.until_ms))
+        .set("place", dynamo_text(claim.place))
+        .set_once("title", dynamo_text(claim.title))
+        .count_up("v", claim.first_version);
     if (opening.model) update.set("model", dynamo_text(*opening.model));
     if (opening.system) update.set("system", dynamo_text(*opening.system));
     for (const char* name : {"stop", "rewrites", "first", "ctx", "win", "active", "handed"}) update.remove(name);
     std::string condition;
-    if (at_version) {
-        condition = update.alias("v") + " = " + update.value(":version", dynamo_number(*at_version));
+    if (view.version) {
+        condition = update.alias("v") + " = " + update.value(":version", dynamo_number(*view.version));
     } else {
         condition = "attribute_not_exists(pk)";
         const DynamoMessage* newest = view.front();
@@ -189,13 +132,10 @@ async::Task<base::Result<DynamoSessions::Runs>> DynamoSessions::claim(const sess
                                                                       const sessions::TurnStart* direct,
                                                                       Deadline deadline) {
     const SessionKey& key = opening.turn.key;
-    std::optional<WarmSession> warm = cache_.take(key);
-    if (direct) warm.reset();
     View view;
-    std::optional<std::int64_t> at_version;
-    if (warm) {
-        view = {.newest = std::move(warm->newest), .more = warm->more};
-        at_version = warm->header.version;
+    std::optional<WarmSession> warm = cache_.take(key);
+    if (warm && !direct) {
+        view = {.newest = std::move(warm->newest), .more = warm->more, .version = warm->header.version};
     } else {
         auto looked = co_await look(key, opening, deadline);
         if (!looked) co_return std::unexpected(std::move(looked.error()));
@@ -212,84 +152,31 @@ async::Task<base::Result<DynamoSessions::Runs>> DynamoSessions::claim(const sess
             title = std::move(*found);
         }
         const std::string last = end_of(view);
-        std::string place = lost_place > last ? lost_place : place_after(last, clock_.wall_us());
-        if (direct) place = direct->message.timestamp;
-        const base::SteadyTime asked_at = clock_.steady();
-        const std::int64_t until_ms = now_ms() + settings_.lease.count();
-        // Where a session was deleted and made again the numbers go on.
-        const std::int64_t first_version = clock_.wall_us();
-        auto claimed =
-            co_await write_claim(opening, view, at_version, place, *title, until_ms, first_version, deadline);
+        Claim claim{.place = lost_place > last ? lost_place : place_after(last, clock_.wall_us()),
+                    .title = *title,
+                    .asked_at = clock_.steady(),
+                    .until_ms = now_ms() + settings_.lease.count(),
+                    .first_version = clock_.wall_us()};
+        if (direct) claim.place = direct->message.timestamp;
+        auto claimed = co_await write_claim(opening, view, claim, deadline);
         if (!claimed && !condition_failed(claimed.error())) co_return failed(claimed.error());
-        DynamoItem item = claimed ? std::move(*claimed) : old_item(claimed.error());
-        const bool is_new = item.empty();
-        DynamoHeader there = read_header_item(item);
+        claim.was_refused = !claimed;
+        const DynamoItem item = claimed ? std::move(*claimed) : old_item(claimed.error());
+        const DynamoHeader there = read_header_item(item);
         // An attempt whose answer was lost has done it.
-        const bool did_before = !claimed && there.turn == opening.turn.turn_id && there.by == me_;
-        if (claimed || did_before) {
-            if (const DynamoMessage* newest = view.front(); newest && is_unanswered(*newest)) {
-                // Its turn gave its claim up without knowing whether its message was written.
-                auto closed = co_await close_lost(key, {.model = there.model, .turn = newest->message.turn_id}, view,
-                                                  last, base::format_timestamp(clock_.wall_us()), deadline);
-                if (!closed) co_return std::unexpected(std::move(closed.error()));
-                auto looked = co_await look(key, opening, deadline);
-                if (!looked) co_return std::unexpected(std::move(looked.error()));
-                view = std::move(*looked);
-            }
-            auto totals = co_await totals_of(key, view, deadline);
-            if (!totals) co_return std::unexpected(std::move(totals.error()));
-            auto runs = std::make_shared<Running>();
-            runs->key = key;
-            runs->turn_id = opening.turn.turn_id;
-            runs->stop = opening.stop;
-            if (claimed && !is_new) runs->before = there;
-            if (did_before) {
-                runs->before = there;
-                runs->before->turn = view.front() ? view.front()->message.turn_id : std::string();
-            }
-            runs->header = there;
-            runs->header.turn = runs->turn_id;
-            runs->header.by = me_;
-            runs->header.question_place = did_before ? there.question_place : place;
-            runs->header.rewrites.clear();
-            if (is_new) runs->header.first_words = *title;
-            if (opening.model) runs->header.model = *opening.model;
-            if (opening.system) runs->header.system = *opening.system;
-            if (!did_before) runs->header.version = (is_new ? first_version : there.version) + 1;
-            runs->newest = std::move(view.newest);
-            runs->more = view.more;
-            runs->totals = std::move(*totals);
-            set_held(*runs, asked_at, did_before ? there.until_ms : until_ms);
-            running_[name_of(key)] = runs;
-            renewer_->wake();
-            co_return runs;
-        }
+        if (!claim.was_refused || (there.turn == opening.turn.turn_id && there.by == me_))
+            co_return co_await hold(opening, std::move(view), std::move(claim),
+                                    item.empty() ? std::nullopt : std::optional(there), deadline);
         // The header was read after the history: what is missing there may have come since.
         auto looked = co_await look(key, opening, deadline);
         if (!looked) co_return std::unexpected(std::move(looked.error()));
         view = std::move(*looked);
         title.reset();
-        at_version = there.version;
-        if (is_new) {  // it was deleted meanwhile
-            at_version.reset();
-            continue;
-        }
+        if (item.empty()) continue;  // it was deleted meanwhile
+        view.version = there.version;
         if (there.turn.empty() || is_answered(there, view.newest)) continue;
         if (there.by != me_ && there.until_ms > now_ms()) co_return std::unexpected(taken(there.until_ms - now_ms()));
-        if (direct)
-            if (auto error = refusal(*direct, view.front())) co_return std::unexpected(std::move(*error));
-        const DynamoMessage* newest = view.front();
-        std::string answer_place = !there.rewrites.empty() ? there.rewrites
-                                   : newest                ? sessions::answer_place(newest->message.timestamp)
-                                                           : std::string();
-        if (direct && direct->rewrites.empty() && there.rewrites.empty() && newest) {
-            auto between = place_between(newest->message.timestamp, direct->message.timestamp);
-            if (!between) co_return std::unexpected(not_later_than_last());
-            answer_place = std::move(*between);
-        }
-        auto closed = co_await close_lost(
-            key, there, view, std::move(answer_place),
-            direct ? direct->message.created_at : base::format_timestamp(clock_.wall_us()), deadline);
+        auto closed = co_await close_predecessor(key, there, view, direct, deadline);
         if (!closed) co_return std::unexpected(std::move(closed.error()));
         if (!*closed) {
             lost_place = there.question_place;
@@ -298,8 +185,74 @@ async::Task<base::Result<DynamoSessions::Runs>> DynamoSessions::claim(const sess
         looked = co_await look(key, opening, deadline);
         if (!looked) co_return std::unexpected(std::move(looked.error()));
         view = std::move(*looked);
+        view.version = there.version;
     }
     co_return std::unexpected(moved_on());
+}
+
+// The session is the turn's. `there`: the header as it was before or, where the claim was refused because an earlier
+// attempt of it had been taken, as that left it; nothing: there was none.
+async::Task<base::Result<DynamoSessions::Runs>> DynamoSessions::hold(const sessions::TurnOpening& opening, View view,
+                                                                     Claim claim, std::optional<DynamoHeader> there,
+                                                                     Deadline deadline) {
+    const SessionKey& key = opening.turn.key;
+    if (const DynamoMessage* newest = view.front(); newest && is_unanswered(*newest)) {
+        // Its turn gave its claim up without knowing whether its message was written.
+        const std::string model = there ? there->model : std::string();
+        auto closed = co_await close_lost(key, {.model = model, .turn = newest->message.turn_id}, view, end_of(view),
+                                          base::format_timestamp(clock_.wall_us()), deadline);
+        if (!closed) co_return std::unexpected(std::move(closed.error()));
+        auto looked = co_await look(key, opening, deadline);
+        if (!looked) co_return std::unexpected(std::move(looked.error()));
+        view = std::move(*looked);
+    }
+    auto totals = co_await totals_of(key, view, deadline);
+    if (!totals) co_return std::unexpected(std::move(totals.error()));
+    auto runs = std::make_shared<Running>();
+    runs->key = key;
+    runs->turn_id = opening.turn.turn_id;
+    runs->stop = opening.stop;
+    runs->before = there;
+    if (claim.was_refused) runs->before->turn = view.front() ? view.front()->message.turn_id : std::string();
+    runs->header = there ? std::move(*there) : DynamoHeader{.first_words = claim.title, .version = claim.first_version};
+    runs->header.turn = runs->turn_id;
+    runs->header.by = me_;
+    runs->header.rewrites.clear();
+    if (!claim.was_refused) {
+        runs->header.question_place = claim.place;
+        runs->header.version += 1;
+    }
+    if (opening.model) runs->header.model = *opening.model;
+    if (opening.system) runs->header.system = *opening.system;
+    runs->newest = std::move(view.newest);
+    runs->more = view.more;
+    runs->totals = std::move(*totals);
+    set_held(*runs, claim.asked_at, claim.was_refused ? runs->header.until_ms : claim.until_ms);
+    running_[name_of(key)] = runs;
+    renewer_->wake();
+    co_return runs;
+}
+
+// Closes the turn that has the session by its header, and whose process is gone. False: it had not begun.
+async::Task<base::Result<bool>> DynamoSessions::close_predecessor(const SessionKey& key, const DynamoHeader& header,
+                                                                  const View& view, const sessions::TurnStart* direct,
+                                                                  Deadline deadline) {
+    const DynamoMessage* newest = view.front();
+    std::string place;
+    if (!header.rewrites.empty())
+        place = header.rewrites;
+    else if (newest)
+        place = sessions::answer_place(newest->message.timestamp);
+    if (direct) {
+        if (auto error = refusal(*direct, newest)) co_return std::unexpected(std::move(*error));
+        if (direct->rewrites.empty() && header.rewrites.empty() && newest) {
+            auto between = place_between(newest->message.timestamp, direct->message.timestamp);
+            if (!between) co_return std::unexpected(not_later_than_last());
+            place = std::move(*between);
+        }
+    }
+    std::string created_at = direct ? direct->message.created_at : base::format_timestamp(clock_.wall_us());
+    co_return co_await close_lost(key, header, view, std::move(place), std::move(created_at), deadline);
 }
 
 // Writes the answer that a lost turn never wrote, at `place`. False: it had not begun.
@@ -366,8 +319,6 @@ async::Task<base::Result<std::optional<sessions::SessionSnapshot>>> DynamoSessio
     co_return snapshot;
 }
 
-// -- giving up -------------------------------------------------------------------------------------------------------
-
 async::Task<base::Result<void>> DynamoSessions::abandon_turn(sessions::TurnName turn) {
     const Runs runs = find(turn.key, turn.turn_id);
     if (!runs) co_return Result<void>();
@@ -377,8 +328,7 @@ async::Task<base::Result<void>> DynamoSessions::abandon_turn(sessions::TurnName 
 
 async::Task<base::Result<void>> DynamoSessions::give_back(Runs runs, Deadline deadline) {
     DynamoUpdate update;
-    std::string condition = update.alias("turn") + " = " + update.value(":me", dynamo_text(runs->turn_id)) + " AND " +
-                            update.alias("by") + " = " + update.value(":by", dynamo_text(me_));
+    std::string condition = held_by_me(update, runs->turn_id);
     Outcome<DynamoItem> done;
     // Where its message may still come, the next turn has to stand in that very place: it finds a lost turn.
     const bool was_never_there = !runs->has_begun && !runs->may_have_begun;
@@ -402,189 +352,6 @@ async::Task<base::Result<void>> DynamoSessions::give_back(Runs runs, Deadline de
     }
     if (!done && !condition_failed(done.error())) co_return failed(done.error());
     co_return Result<void>();
-}
-
-// -- holding on ------------------------------------------------------------------------------------------------------
-
-async::Task<bool> DynamoSessions::is_held(Runs runs, Deadline deadline) {
-    if (runs->is_lost) co_return false;
-    if (clock_.steady() < runs->held_until && now_ms() < runs->held_until_ms) co_return true;
-    // It has run out. If nobody has taken the session over, it can be had again.
-    const auto renewed = co_await renew(runs, deadline);
-    co_return renewed && !runs->is_lost;
-}
-
-async::Task<base::Result<void>> DynamoSessions::renew(Runs runs, Deadline deadline) {
-    const base::SteadyTime asked_at = clock_.steady();
-    const std::int64_t until_ms = now_ms() + settings_.lease.count();
-    DynamoUpdate update;
-    update.set("until", dynamo_number(until_ms));
-    std::string condition = update.alias("turn") + " = " + update.value(":me", dynamo_text(runs->turn_id)) + " AND " +
-                            update.alias("by") + " = " + update.value(":by_me", dynamo_text(me_));
-    auto done = co_await client_.update(settings_.tables.meta, header_key(runs->key), std::move(update).done(),
-                                        std::move(condition), deadline, true);
-    if (!done && condition_failed(done.error())) {
-        runs->is_lost = true;
-        if (runs->stop && find(runs->key, runs->turn_id) == runs) runs->stop(TurnState::interrupted);
-        co_return Result<void>();
-    }
-    if (!done) co_return failed(done.error());
-    set_held(*runs, asked_at, until_ms);
-    const auto as = sessions::parse_turn_state(text_of(*done, "stop"));
-    if (as && !std::exchange(runs->is_asked_to_stop, true) && runs->stop && find(runs->key, runs->turn_id) == runs)
-        runs->stop(*as);
-    co_return Result<void>();
-}
-
-async::Task<void> DynamoSessions::renew_in_turn(Runs runs) {
-    co_await renew(runs, Deadline::after(std::max(least_renewal_time, settings_.lease - settings_.renew_after)));
-    runs->is_renewing = false;
-    renewer_->wake();
-}
-
-async::Task<void> DynamoSessions::renew_claims() {
-    while (!stopped_) {
-        const base::SteadyTime now = clock_.steady();
-        for (const auto& [name, runs] : running_) {
-            if (runs->is_lost || runs->is_renewing || now < runs->renew_at) continue;
-            runs->is_renewing = true;
-            tasks_.spawn(renew_in_turn(runs));
-        }
-        co_await renewer_->wait(running_.empty() ? Deadline::never() : Deadline::after(renewal_tick));
-    }
-}
-
-void DynamoSessions::stop() {
-    stopped_ = true;
-    renewer_->wake();
-}
-
-// -- across processes ------------------------------------------------------------------------------------------------
-
-bool DynamoSessions::runs_now(const SessionKey& key, const DynamoHeader& header) const {
-    if (header.turn.empty()) return false;
-    if (header.by == me_) return find(key, header.turn) != nullptr;
-    return header.until_ms > now_ms();
-}
-
-async::Task<base::Result<std::string>> DynamoSessions::running_turn(SessionKey key) {
-    if (const auto found = running_.find(name_of(key)); found != running_.end() && !found->second->is_lost)
-        co_return found->second->turn_id;
-    const Deadline until = deadline();
-    const auto header = co_await read_header(key, until);
-    if (!header) co_return failed(header.error());
-    if (!*header || !runs_now(key, **header)) co_return std::string();
-    const auto newest = co_await history_.read(key, {.max_messages = 1, .max_bytes = 1, .one_page = true}, until);
-    if (!newest) co_return failed(newest.error());
-    if (!newest->messages.empty() && has_ended(**header, &newest->messages.front())) co_return std::string();
-    co_return (*header)->turn;
-}
-
-async::Task<base::Result<bool>> DynamoSessions::ask_to_stop(sessions::TurnName turn, TurnState as) {
-    if (const Runs runs = find(turn.key, turn.turn_id); runs && runs->stop) {
-        runs->stop(as);
-        co_return true;
-    }
-    const auto running = co_await running_turn(turn.key);
-    if (!running) co_return std::unexpected(running.error());
-    if (*running != turn.turn_id) co_return false;
-    DynamoUpdate update;
-    update.set("stop", dynamo_text(sessions::to_string(as)));
-    std::string condition = update.alias("turn") + " = " + update.value(":asked", dynamo_text(turn.turn_id));
-    const auto done = co_await client_.update(settings_.tables.meta, header_key(turn.key), std::move(update).done(),
-                                              std::move(condition), deadline());
-    if (!done && condition_failed(done.error())) co_return false;
-    if (!done) co_return failed(done.error());
-    co_return true;
-}
-
-async::Task<base::Result<void>> DynamoSessions::hand_over(sessions::TurnName turn) {
-    const Runs runs = find(turn.key, turn.turn_id);
-    if (!runs || !runs->has_begun || runs->is_lost) co_return std::unexpected(turn_not_running());
-    forget(runs);
-    DynamoUpdate update;
-    update.set("handed", dynamo_number(1))
-        .set("until", dynamo_number(now_ms() + settings_.handed_over_limit.count()))
-        .remove("by");
-    std::string condition = update.alias("turn") + " = " + update.value(":me", dynamo_text(turn.turn_id)) + " AND " +
-                            update.alias("by") + " = " + update.value(":by_me", dynamo_text(me_));
-    const auto done = co_await client_.update(settings_.tables.meta, header_key(turn.key), std::move(update).done(),
-                                              std::move(condition), deadline());
-    if (!done && condition_failed(done.error())) {
-        const DynamoHeader there = read_header_item(old_item(done.error()));
-        // An attempt whose answer was lost has done it.
-        if (there.turn == turn.turn_id && there.is_handed_over) co_return Result<void>();
-        co_return std::unexpected(turn_not_running());
-    }
-    if (!done) co_return failed(done.error());
-    co_return Result<void>();
-}
-
-async::Task<base::Result<sessions::HandedTurn>> DynamoSessions::take_over(sessions::TurnOpening opening) {
-    const SessionKey& key = opening.turn.key;
-    const Deadline until = deadline();
-    const base::SteadyTime asked_at = clock_.steady();
-    const std::int64_t until_ms = now_ms() + settings_.lease.count();
-    DynamoUpdate update;
-    update.set("by", dynamo_text(me_))
-        .set("until", dynamo_number(until_ms))
-        .count_up("v", clock_.wall_us())
-        .remove("handed");
-    std::string condition = update.alias("turn") + " = " + update.value(":asked", dynamo_text(opening.turn.turn_id)) +
-                            " AND " + update.alias("handed") + " = " + update.value(":one", dynamo_number(1));
-    auto done = co_await client_.update(settings_.tables.meta, header_key(key), std::move(update).done(),
-                                        std::move(condition), until);
-    DynamoHeader header;
-    if (done) {
-        header = read_header_item(*done);
-        header.version += 1;
-    } else if (condition_failed(done.error())) {
-        header = read_header_item(old_item(done.error()));
-        if (header.turn != opening.turn.turn_id || header.by != me_ || find(key, header.turn))
-            co_return std::unexpected(turn_not_running());
-    } else {
-        co_return failed(done.error());
-    }
-    auto view = co_await look(key, opening, until);
-    if (!view) co_return std::unexpected(std::move(view.error()));
-    const DynamoMessage* newest = view->front();
-    const bool is_there =
-        newest && (header.rewrites.empty()
-                       ? newest->message.role == chat::Role::user && newest->message.turn_id == header.turn
-                       : newest->message.timestamp == header.rewrites && newest->message.turn_id != header.turn);
-    if (!is_there) co_return std::unexpected(turn_not_running());
-    auto pieces = co_await pieces_of(key, header.turn, until);
-    if (!pieces) co_return failed(pieces.error());
-
-    auto runs = std::make_shared<Running>();
-    runs->key = key;
-    runs->turn_id = header.turn;
-    runs->stop = opening.stop;
-    runs->before = header;
-    runs->header = header;
-    runs->header.by = me_;
-    runs->totals = newest->totals;
-    runs->has_begun = true;
-    runs->context_from = header.rewrites.empty() ? newest->totals.context_from : header.context_from;
-    runs->context_window = header.rewrites.empty() ? newest->totals.context_window : header.context_window;
-    if (!header.rewrites.empty()) runs->rewritten = *newest;
-    runs->pieces = pieces->size() + 1000;  // behind all that are there
-    sessions::HandedTurn handed{.pieces = std::move(*pieces),
-                                .first_number = header.rewrites.empty() ? newest->first_number : header.first_number,
-                                .rewrites = header.rewrites};
-    handed.session.header = session_header(key.session_id, runs->header, newest);
-    handed.session.more = view->more;
-    for (const DynamoMessage& each : view->newest) {
-        handed.session.newest.push_back(each.message);
-        handed.session.newest.back().events.clear();
-        handed.session.newest.back().outcome.reset();
-    }
-    runs->newest = std::move(view->newest);
-    runs->more = view->more;
-    set_held(*runs, asked_at, until_ms);
-    running_[name_of(key)] = runs;
-    renewer_->wake();
-    co_return handed;
 }
 
 }  // namespace tertulia::storage

@@ -60,6 +60,24 @@ Task<void> pause(base::Milliseconds time) {
 
 }  // namespace
 
+DynamoQuery query_of(std::string table, std::string_view pk, std::string_view sk_prefix) {
+    DynamoQuery query{.table = std::move(table)};
+    query.key = {.text = "pk = :p", .values = {{":p", dynamo_text(pk)}}};
+    if (!sk_prefix.empty()) {
+        query.key.text += " AND begins_with(sk, :k)";
+        query.key.values[":k"] = dynamo_text(sk_prefix);
+    }
+    return query;
+}
+
+json::object put_request(DynamoItem item) {
+    return {{"PutRequest", json::object{{"Item", std::move(item)}}}};
+}
+
+json::object delete_request(DynamoItem key) {
+    return {{"DeleteRequest", json::object{{"Key", std::move(key)}}}};
+}
+
 Task<DynamoClient::Outcome<json::object>> DynamoClient::call(std::string_view operation, json::object body,
                                                              Deadline deadline) {
     auto answer = co_await service_.send(

@@ -54,6 +54,13 @@ struct DynamoQuery {
     std::optional<boost::json::object> from = {};
 };
 
+/// All items of a partition of the other table whose sort key begins so (empty: all). Pure.
+DynamoQuery query_of(std::string table, std::string_view pk, std::string_view sk_prefix = {});
+
+/// What `DynamoClient::batch` takes. Pure.
+boost::json::object put_request(DynamoItem item);
+boost::json::object delete_request(DynamoItem key);
+
 /// One per worker.
 class DynamoClient {
   public:
@@ -74,7 +81,7 @@ class DynamoClient {
                                             std::string condition, base::Deadline deadline, bool give_new = false);
     async::Task<Outcome<DynamoItem>> remove(std::string table, DynamoItem key,
                                             std::optional<DynamoExpression> condition, base::Deadline deadline);
-    /// Puts and deletes without conditions, as many as there are; `requests`: `{"PutRequest": ...}` and the like.
+    /// Puts and deletes without conditions, as many as there are.
     async::Task<Outcome<void>> batch(std::string table, std::vector<boost::json::object> requests,
                                      base::Deadline deadline);
     /// Puts `item` where there is none of its key, if `condition` holds of another item.

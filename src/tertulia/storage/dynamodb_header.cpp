@@ -1,41 +1,35 @@
 #include "tertulia/storage/dynamodb_header.h"
 
-namespace tertulia::storage {
+#include "tertulia/storage/dynamodb_keys.h"
 
-std::string header_pk(std::string_view owner) {
-    return "U#" + std::string(owner);
-}
-std::string header_sk(std::string_view session_id) {
-    return "S#" + std::string(session_id);
-}
+namespace tertulia::storage {
 
 DynamoHeader read_header_item(const DynamoItem& item) {
     const auto text = [&](std::string_view name) { return std::string(text_of(item, name)); };
     const auto number = [&](std::string_view name, std::int64_t otherwise = 0) {
         return number_of(item, name).value_or(otherwise);
     };
-    DynamoHeader header{.first_words = text("title"),
-                        .model = text("model"),
-                        .system = text("system"),
-                        .turn = text("turn"),
-                        .by = text("by"),
-                        .until_ms = number("until"),
-                        .version = number("v"),
-                        .question_place = text("place"),
-                        .rewrites = text("rewrites"),
-                        .first_number = static_cast<std::uint32_t>(number("first", 1)),
-                        .context_from = text("ctx"),
-                        .context_window = number("win"),
-                        .last_activity = text("active"),
-                        .stop = text("stop"),
-                        .is_handed_over = number("handed") != 0,
-                        .listed = text("listed"),
-                        .message_count = number("n"),
-                        .last_timestamp = text("last"),
-                        .listed_activity = text("seen"),
-                        .spent_nano = number("spent")};
-    if (const std::string_view sk = text_of(item, "sk"); sk.starts_with("S#")) header.session_id = sk.substr(2);
-    return header;
+    return {.session_id = std::string(session_of_header(item)),
+            .first_words = text("title"),
+            .model = text("model"),
+            .system = text("system"),
+            .turn = text("turn"),
+            .by = text("by"),
+            .until_ms = number("until"),
+            .version = number("v"),
+            .question_place = text("place"),
+            .rewrites = text("rewrites"),
+            .first_number = static_cast<std::uint32_t>(number("first", 1)),
+            .context_from = text("ctx"),
+            .context_window = number("win"),
+            .last_activity = text("active"),
+            .stop = text("stop"),
+            .is_handed_over = number("handed") != 0,
+            .listed = text("listed"),
+            .message_count = number("n"),
+            .last_timestamp = text("last"),
+            .listed_activity = text("seen"),
+            .spent_nano = number("spent")};
 }
 
 bool has_ended(const DynamoHeader& header, const DynamoMessage* newest) {

@@ -51,9 +51,6 @@ struct DynamoHeader {
     bool operator==(const DynamoHeader&) const = default;
 };
 
-std::string header_pk(std::string_view owner);
-std::string header_sk(std::string_view session_id);
-
 /// What is missing or not understood keeps its default. Pure.
 DynamoHeader read_header_item(const DynamoItem& item);
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "tertulia/storage/dynamodb_keys.h"
 #include "tertulia/storage/session_rules.h"
 
 namespace tertulia::storage {
@@ -21,10 +22,6 @@ constexpr int part_tries = 8;
 
 DynamoItem key_of(const SessionKey& key, std::string_view place) {
     return {{"session_id", dynamo_text(dynamo_session(key))}, {"timestamp", dynamo_text(place)}};
-}
-
-json::object deletion(DynamoItem key) {
-    return {{"DeleteRequest", json::object{{"Key", std::move(key)}}}};
 }
 
 }  // namespace
@@ -210,7 +207,7 @@ Task<DynamoHistory::Outcome<std::vector<BilledTurn>>> DynamoHistory::bills(Sessi
 Task<DynamoHistory::Outcome<void>> DynamoHistory::remove(std::vector<DynamoItem> keys, Deadline deadline) {
     if (keys.empty()) co_return Outcome<void>();
     std::vector<json::object> requests;
-    for (DynamoItem& key : keys) requests.push_back(deletion(std::move(key)));
+    for (DynamoItem& key : keys) requests.push_back(delete_request(std::move(key)));
     co_return co_await client_.batch(tables_.sessions, std::move(requests), deadline);
 }
 

@@ -12,6 +12,7 @@
 #include "tertulia/base/date_text.h"
 #include "tertulia/base/json.h"
 #include "tertulia/base/utf8.h"
+#include "tertulia/storage/dynamodb_keys.h"
 #include "tertulia/storage/outcome_json.h"
 #include "tertulia/storage/session_rules.h"
 
@@ -125,10 +126,6 @@ std::optional<billing::Bill> read_bill(const json::value& value) {
 }
 
 }  // namespace
-
-std::string dynamo_session(const sessions::SessionKey& key) {
-    return key.owner == sessions::local_owner ? key.session_id : key.owner + "|" + key.session_id;
-}
 
 std::vector<DynamoItem> encode_message(const DynamoMessage& whole, std::size_t part_bytes) {
     const sessions::StoredMessage& message = whole.message;
@@ -257,6 +254,13 @@ std::optional<DynamoMessage> MessageAssembler::add_older_first(DynamoItem item) 
     items_.push_back(std::move(item));
     if (missing_ > 0) return std::nullopt;
     return whole();
+}
+
+DynamoItem kept_bills_item(const sessions::SessionKey& key, const BilledTurn& billed) {
+    DynamoItem item = meta_key(kept_bills_pk(key.owner), kept_bills_sk(key.session_id, billed.turn_id));
+    item["session"] = dynamo_text(key.session_id);
+    item["bills"] = dynamo_text(bills_to_json({billed}));
+    return item;
 }
 
 std::string bills_to_json(const std::vector<BilledTurn>& billed) {

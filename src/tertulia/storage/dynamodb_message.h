@@ -54,9 +54,6 @@ struct DynamoMessage {
     bool operator==(const DynamoMessage&) const = default;
 };
 
-/// The partition key of a session's messages: the plain id for the owner `local`, `owner|id` for others.
-std::string dynamo_session(const sessions::SessionKey& key);
-
 /// The message's items, without their keys: its own first, then (where it is too large for one) its other parts, each
 /// with as much of it as it holds. `part_bytes`: about the size of each.
 std::vector<DynamoItem> encode_message(const DynamoMessage& message, std::size_t part_bytes = dynamo_part_bytes);
@@ -99,6 +96,9 @@ class MessageAssembler {
     std::int64_t missing_ = 0;                                 // oldest first: how many more it waits for
     std::map<std::string, std::vector<DynamoItem>> by_write_;  // newest first: parts so far, the last one first
 };
+
+/// An item of the other table: bills that no message has.
+DynamoItem kept_bills_item(const sessions::SessionKey& key, const BilledTurn& billed);
 
 std::string bills_to_json(const std::vector<BilledTurn>& billed);
 std::vector<BilledTurn> bills_from_json(std::string_view json);

@@ -1,4 +1,5 @@
 #include "tertulia/storage/dynamodb_message.h"
+#include "tertulia/storage/dynamodb_keys.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -17,6 +17,7 @@
 #include "tertulia/storage/dynamodb_client.h"
 #include "tertulia/storage/dynamodb_header.h"
 #include "tertulia/storage/dynamodb_history.h"
+#include "tertulia/storage/dynamodb_keys.h"
 #include "tertulia/storage/dynamodb_tables.h"
 #include "tertulia/storage/dynamodb_update.h"
 #include "tertulia/storage/session_rules.h"
@@ -121,29 +122,58 @@ class DynamoSessions {
     struct View {
         std::vector<DynamoMessage> newest;
         bool more = false;
+        /// Of the header that goes with it, where that is known.
+        std::optional<std::int64_t> version = {};
         const DynamoMessage* front() const { return newest.empty() ? nullptr : &newest.front(); }
     };
+
+    // What a claim writes.
+    struct Claim {
+        std::string place;  // of the question
+        std::string title;  // of a new session
+        base::SteadyTime asked_at{};
+        std::int64_t until_ms = 0;
+        // Of a new session: where one was deleted and made again the numbers go on.
+        std::int64_t first_version = 0;
+        bool was_refused = false;
+    };
+
+    // -- all of it (dynamodb_sessions.cpp)
+    static std::string name_of(const sessions::SessionKey& key);
+    Runs find(const sessions::SessionKey& key, const std::string& turn_id) const;
+    void forget(const Runs& runs);
+    bool runs_now(const sessions::SessionKey& key, const DynamoHeader& header) const;
+    // The condition that the turn has its session still, in this process.
+    std::string held_by_me(DynamoUpdate& update, const std::string& turn_id) const;
+    Task<Outcome<std::optional<DynamoHeader>>> read_header(const sessions::SessionKey& key, Deadline deadline);
+    base::Error told(const aws::ServiceError& error) const;
+    std::unexpected<base::Error> failed(const aws::ServiceError& error) const { return std::unexpected(told(error)); }
+    Deadline deadline() const { return Deadline::after(settings_.limit); }
+    std::int64_t now_ms() const { return clock_.wall_us() / 1000; }
+    std::int64_t ttl_in(std::chrono::seconds time) const { return clock_.wall_us() / 1'000'000 + time.count(); }
 
     // -- claims (dynamodb_claims.cpp)
     Task<Result<Runs>> claim(const sessions::TurnOpening& opening, const sessions::TurnStart* direct,
                              Deadline deadline);
     static std::string end_of(const View& view);
     Task<Result<View>> look(const sessions::SessionKey& key, const sessions::TurnOpening& opening, Deadline deadline);
-    Task<Outcome<DynamoItem>> write_claim(const sessions::TurnOpening& opening, const View& view,
-                                          std::optional<std::int64_t> at_version, const std::string& place,
-                                          const std::string& title, std::int64_t until_ms, std::int64_t first_version,
+    Task<Outcome<DynamoItem>> write_claim(const sessions::TurnOpening& opening, const View& view, const Claim& claim,
                                           Deadline deadline);
+    Task<Result<Runs>> hold(const sessions::TurnOpening& opening, View view, Claim claim,
+                            std::optional<DynamoHeader> there, Deadline deadline);
+    Task<Result<bool>> close_predecessor(const sessions::SessionKey& key, const DynamoHeader& header, const View& view,
+                                         const sessions::TurnStart* direct, Deadline deadline);
     Task<Result<bool>> close_lost(const sessions::SessionKey& key, const DynamoHeader& header, const View& view,
                                   std::string place, std::string created_at, Deadline deadline);
     Task<Result<std::string>> title_of(const sessions::TurnOpening& opening, const View& view, Deadline deadline);
     Task<Result<SessionTotals>> totals_of(const sessions::SessionKey& key, const View& view, Deadline deadline);
+    Task<Result<void>> give_back(Runs runs, Deadline deadline);
+
+    // -- holding on (dynamodb_renewal.cpp)
+    void set_held(Running& runs, base::SteadyTime asked_at, std::int64_t until_ms) const;
     Task<bool> is_held(Runs runs, Deadline deadline);
     Task<Result<void>> renew(Runs runs, Deadline deadline);
     Task<void> renew_in_turn(Runs runs);
-    Task<Result<void>> give_back(Runs runs, Deadline deadline);
-    void set_held(Running& runs, base::SteadyTime asked_at, std::int64_t until_ms) const;
-    Runs find(const sessions::SessionKey& key, const std::string& turn_id) const;
-    void forget(const Runs& runs);
 
     // -- turns (dynamodb_turns.cpp)
     Task<Result<std::int64_t>> begin_question(Runs runs, sessions::StoredMessage message, std::uint32_t first_number,
@@ -152,15 +182,16 @@ class DynamoSessions {
     Task<Outcome<void>> write_answer(const Running& runs, DynamoMessage answer, Deadline deadline);
     Task<Outcome<void>> rewrite(const sessions::SessionKey& key, const DynamoMessage& before, DynamoMessage answer,
                                 Deadline deadline);
+    Task<void> keep_late_bills(sessions::SessionKey key, std::string turn_id, std::string ended_at,
+                               std::vector<billing::Bill> bills, Deadline deadline);
+
+    // -- checkpoints (dynamodb_checkpoints.cpp)
     Task<Result<std::optional<sessions::TurnRemains>>> remains_of(const sessions::SessionKey& key, std::string turn_id,
                                                                   Deadline deadline);
     Task<Outcome<std::vector<std::string>>> pieces_of(const sessions::SessionKey& key, std::string turn_id,
                                                       Deadline deadline);
-    Task<void> keep_late_bills(sessions::SessionKey key, std::string turn_id, std::string ended_at,
-                               std::vector<billing::Bill> bills, Deadline deadline);
 
-    // -- reading
-    Task<Outcome<std::optional<DynamoHeader>>> read_header(const sessions::SessionKey& key, Deadline deadline);
+    // -- one turn (dynamodb_one_turn.cpp)
     struct Replaced {
         DynamoMessage answer;  // its content is empty
         std::size_t content_size = 0;
@@ -172,15 +203,10 @@ class DynamoSessions {
                                                                 Deadline deadline);
     Task<Result<std::optional<sessions::StoredTurn>>> unanswered(sessions::TurnName name, const View& view,
                                                                  bool may_close, Deadline deadline);
+
+    // -- lists (dynamodb_reading.cpp)
     Task<Result<std::optional<sessions::SessionHeader>>> list_entry(const std::string& owner, DynamoHeader header,
                                                                     Deadline deadline);
-    bool runs_now(const sessions::SessionKey& key, const DynamoHeader& header) const;
-
-    base::Error told(const aws::ServiceError& error) const;
-    std::unexpected<base::Error> failed(const aws::ServiceError& error) const { return std::unexpected(told(error)); }
-    Deadline deadline() const { return Deadline::after(settings_.limit); }
-    std::int64_t now_ms() const { return clock_.wall_us() / 1000; }
-    std::int64_t ttl_in(std::chrono::seconds time) const { return clock_.wall_us() / 1'000'000 + time.count(); }
 
     DynamoClient& client_;
     async::TaskGroup& tasks_;
@@ -195,5 +221,8 @@ class DynamoSessions {
     std::shared_ptr<async::Waiter> renewer_;
     bool stopped_ = false;
 };
+
+/// What a key stands for, as an item of the other table. Pure.
+DynamoItem idempotency_item(const std::string& owner, const sessions::IdempotencyRecord& record);
 
 }  // namespace tertulia::storage

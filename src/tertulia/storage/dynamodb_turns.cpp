@@ -1,6 +1,4 @@
 // How turns begin and end in DynamoDB.
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "tertulia/storage/dynamodb_sessions.h"
@@ -8,31 +6,10 @@
 namespace tertulia::storage {
 
 namespace json = boost::json;
-using base::Errc;
 using sessions::SessionKey;
 using sessions::StoredMessage;
 
 namespace {
-
-constexpr std::chrono::hours checkpoints_kept{24};
-constexpr std::chrono::hours keys_kept_longer{1};
-constexpr std::string_view replaced_suffix = "!old";
-
-DynamoItem header_key(const SessionKey& key) {
-    return {{"pk", dynamo_text(header_pk(key.owner))}, {"sk", dynamo_text(header_sk(key.session_id))}};
-}
-
-std::string turns_pk(const SessionKey& key) {
-    return "T#" + key.owner + "|" + key.session_id;
-}
-
-DynamoItem meta_key(std::string_view pk, std::string_view sk) {
-    return {{"pk", dynamo_text(pk)}, {"sk", dynamo_text(sk)}};
-}
-
-json::object put_request(DynamoItem item) {
-    return {{"PutRequest", json::object{{"Item", std::move(item)}}}};
-}
 
 // Does the item hold what the turn itself wrote, and not what stands for it?
 bool is_the_same(const DynamoItem& item, const StoredMessage& message) {
@@ -42,27 +19,7 @@ bool is_the_same(const DynamoItem& item, const StoredMessage& message) {
                                            : text_of(item, "state") == sessions::to_string(message.state));
 }
 
-DynamoItem key_item(const std::string& owner, const sessions::IdempotencyRecord& record) {
-    DynamoItem item = meta_key("I#" + owner, record.key);
-    item["fp"] = dynamo_text(record.fingerprint);
-    item["session"] = dynamo_text(record.session_id);
-    item["turn"] = dynamo_text(record.turn_id);
-    item["expires"] = dynamo_number(record.expires_us);
-    item["ttl"] = dynamo_number(record.expires_us / 1'000'000 + std::chrono::seconds(keys_kept_longer).count());
-    return item;
-}
-
-sessions::IdempotencyRecord read_key(const DynamoItem& item) {
-    return {.key = std::string(text_of(item, "sk")),
-            .fingerprint = std::string(text_of(item, "fp")),
-            .session_id = std::string(text_of(item, "session")),
-            .turn_id = std::string(text_of(item, "turn")),
-            .expires_us = number_of(item, "expires").value_or(0)};
-}
-
 }  // namespace
-
-// -- the beginning ---------------------------------------------------------------------------------------------------
 
 async::Task<base::Result<std::int64_t>> DynamoSessions::begin_turn(sessions::TurnStart start) {
     const Deadline until = deadline();
@@ -99,7 +56,8 @@ async::Task<base::Result<std::int64_t>> DynamoSessions::begin_turn(sessions::Tur
         co_await give_back(runs, until);
     }
     if (begun && once) {
-        const auto kept = co_await client_.put(settings_.tables.meta, key_item(owner, *once), std::nullopt, until);
+        const auto kept =
+            co_await client_.put(settings_.tables.meta, idempotency_item(owner, *once), std::nullopt, until);
         if (!kept) log_.warn("an idempotency key was not kept", {{"turn", runs->turn_id}});
     }
     co_return begun;
@@ -149,8 +107,7 @@ async::Task<base::Result<std::int64_t>> DynamoSessions::begin_rewriting(Runs run
             .set("win", dynamo_number(start.context_window))
             .set("active", dynamo_text(start.message.created_at));
     }
-    std::string condition = update.alias("turn") + " = " + update.value(":me", dynamo_text(runs->turn_id)) + " AND " +
-                            update.alias("by") + " = " + update.value(":by_me", dynamo_text(me_));
+    std::string condition = held_by_me(update, runs->turn_id);
     const auto done = co_await client_.update(settings_.tables.meta, header_key(runs->key), std::move(update).done(),
                                               std::move(condition), deadline);
     if (!done && condition_failed(done.error())) co_return std::unexpected(turn_not_running());
@@ -165,8 +122,6 @@ async::Task<base::Result<std::int64_t>> DynamoSessions::begin_rewriting(Runs run
     }
     co_return runs->totals.messages.value_or(0);
 }
-
-// -- the end ---------------------------------------------------------------------------------------------------------
 
 async::Task<base::Result<void>> DynamoSessions::end_turn(sessions::TurnEnd end) {
     const Deadline until = deadline();
@@ -237,8 +192,7 @@ async::Task<DynamoSessions::Outcome<void>> DynamoSessions::write_answer(const Ru
     } else {
         // A place of its own choice has nothing that fences it: the header is looked at in the same transaction.
         DynamoUpdate update;
-        std::string condition = update.alias("turn") + " = " + update.value(":me", dynamo_text(runs.turn_id)) +
-                                " AND " + update.alias("by") + " = " + update.value(":by_me", dynamo_text(me_));
+        std::string condition = held_by_me(update, runs.turn_id);
         DynamoExpression claimed = std::move(update).done();
         claimed.text = std::move(condition);
         written = co_await history_.write_if_claimed(runs.key, std::move(answer), header_key(runs.key),
@@ -265,10 +219,9 @@ async::Task<DynamoSessions::Outcome<void>> DynamoSessions::rewrite(const Session
     old.billed.clear();
     std::vector<DynamoItem> items = encode_message(old);
     std::vector<json::object> requests;
-    const std::string sk = before.message.turn_id + std::string(replaced_suffix);
     for (std::size_t i = 0; i < items.size(); ++i) {
         DynamoItem& item = items[i];
-        for (auto& [name, value] : meta_key(turns_pk(key), i == 0 ? sk : fmt::format("{}.{:04}", sk, i)))
+        for (auto& [name, value] : meta_key(turns_pk(key), replaced_sk(before.message.turn_id, i)))
             item[name] = std::move(value);
         item["place"] = dynamo_text(before.message.timestamp);
         item["size"] = dynamo_number(static_cast<std::int64_t>(before.message.content.size()));
@@ -297,143 +250,12 @@ async::Task<void> DynamoSessions::keep_late_bills(SessionKey key, std::string tu
         for (const DynamoMessage& message : there->messages)
             for (const BilledTurn& billed : message.billed)
                 if (billed.turn_id == turn_id) co_return;
-    DynamoItem item = meta_key("B#" + key.owner, key.session_id + "|" + turn_id);
-    item["session"] = dynamo_text(key.session_id);
-    item["bills"] =
-        dynamo_text(bills_to_json({{.turn_id = turn_id, .ended_at = std::move(ended_at), .bills = std::move(bills)}}));
+    DynamoItem item =
+        kept_bills_item(key, {.turn_id = turn_id, .ended_at = std::move(ended_at), .bills = std::move(bills)});
     const auto kept = co_await client_.put(settings_.tables.meta, std::move(item),
                                            DynamoExpression{.text = "attribute_not_exists(pk)"}, deadline);
     if (!kept && !condition_failed(kept.error()))
         log_.error("the bills of a turn were not kept", {{"session", key.session_id}, {"turn", turn_id}});
-}
-
-// -- checkpoints -----------------------------------------------------------------------------------------------------
-
-async::Task<base::Result<void>> DynamoSessions::checkpoint(std::vector<sessions::TurnCheckpoint> pieces) {
-    std::vector<json::object> requests;
-    for (const sessions::TurnCheckpoint& piece : pieces) {
-        const Runs runs = find(piece.turn->key, piece.turn->turn_id);
-        if (!runs || !runs->has_begun || runs->is_lost) continue;
-        std::string_view rest = piece.data;
-        bool is_first = true;
-        do {
-            const std::string_view data = rest.substr(0, dynamo_part_bytes);
-            rest.remove_prefix(data.size());
-            DynamoItem item = meta_key(turns_pk(runs->key), fmt::format("{}#{:06}", runs->turn_id, ++runs->pieces));
-            item["data"] = dynamo_bytes(data);
-            item["ttl"] = dynamo_number(ttl_in(checkpoints_kept));
-            if (piece.is_whole && is_first) item["whole"] = dynamo_number(1);
-            if (!is_first) item["more"] = dynamo_number(1);
-            is_first = false;
-            requests.push_back(put_request(std::move(item)));
-        } while (!rest.empty());
-    }
-    if (requests.empty()) co_return Result<void>();
-    const auto kept = co_await client_.batch(settings_.tables.meta, std::move(requests), deadline());
-    if (!kept) co_return failed(kept.error());
-    co_return Result<void>();
-}
-
-async::Task<DynamoSessions::Outcome<std::vector<std::string>>> DynamoSessions::pieces_of(const SessionKey& key,
-                                                                                         std::string turn_id,
-                                                                                         Deadline deadline) {
-    DynamoQuery query{.table = settings_.tables.meta};
-    query.key = {.text = "pk = :p AND begins_with(sk, :t)",
-                 .values = {{":p", dynamo_text(turns_pk(key))}, {":t", dynamo_text(turn_id + "#")}}};
-    std::vector<std::string> pieces;
-    do {
-        auto page = co_await client_.query(query, deadline);
-        if (!page) co_return std::unexpected(std::move(page.error()));
-        for (const DynamoItem& item : page->items) {
-            if (number_of(item, "whole")) pieces.clear();
-            if (number_of(item, "more") && !pieces.empty())
-                pieces.back() += bytes_of(item, "data");
-            else
-                pieces.push_back(bytes_of(item, "data"));
-        }
-        query.from = std::move(page->next);
-    } while (query.from);
-    co_return pieces;
-}
-
-async::Task<base::Result<std::optional<sessions::TurnRemains>>> DynamoSessions::remains_of(const SessionKey& key,
-                                                                                           std::string turn_id,
-                                                                                           Deadline deadline) {
-    const auto pieces = co_await pieces_of(key, std::move(turn_id), deadline);
-    if (!pieces) co_return failed(pieces.error());
-    std::optional<sessions::TurnRemains> remains;
-    for (const std::string& piece : *pieces) {
-        if (!remains) remains.emplace();
-        remains->add(piece);
-    }
-    co_return remains;
-}
-
-async::Task<base::Result<std::int64_t>> DynamoSessions::close_interrupted(std::int64_t now_us) {
-    // Turns of other processes are theirs; those that nobody holds any more are closed when somebody comes.
-    std::vector<Runs> all;
-    for (const auto& [name, runs] : running_) all.push_back(runs);
-    std::int64_t closed = 0;
-    for (const Runs& runs : all) {
-        forget(runs);
-        const Deadline until = deadline();
-        if (!runs->has_begun) {
-            if (auto given = co_await give_back(runs, until); !given) co_return std::unexpected(given.error());
-            continue;
-        }
-        auto view = co_await look(runs->key, {.max_messages = 2, .max_bytes = 1}, until);
-        if (!view) co_return std::unexpected(std::move(view.error()));
-        if (!view->front()) continue;
-        std::string place =
-            runs->rewritten ? runs->header.rewrites : base::next_timestamp(view->front()->message.timestamp, now_us);
-        const auto done = co_await close_lost(runs->key, runs->header, *view, std::move(place),
-                                              base::format_timestamp(now_us), until);
-        if (!done) co_return std::unexpected(done.error());
-        if (*done) ++closed;
-    }
-    co_return closed;
-}
-
-// -- idempotency keys ------------------------------------------------------------------------------------------------
-
-async::Task<base::Result<std::optional<sessions::IdempotencyRecord>>> DynamoSessions::idempotency(std::string owner,
-                                                                                                  std::string key,
-                                                                                                  std::int64_t now_us) {
-    if (key.empty()) co_return std::nullopt;
-    const auto item = co_await client_.get(settings_.tables.meta, meta_key("I#" + owner, key), deadline());
-    if (!item) co_return failed(item.error());
-    if (!*item) co_return std::nullopt;
-    sessions::IdempotencyRecord record = read_key(**item);
-    if (record.expires_us <= now_us) co_return std::nullopt;
-    co_return record;
-}
-
-async::Task<base::Result<std::optional<sessions::IdempotencyRecord>>> DynamoSessions::claim_key(
-    std::string owner, sessions::IdempotencyRecord record, std::string instead_of, std::int64_t now_us) {
-    DynamoExpression condition{.text = "attribute_not_exists(pk) OR expires <= :now",
-                               .values = {{":now", dynamo_number(now_us)}}};
-    if (!instead_of.empty()) {
-        condition.text += " OR #turn = :freed";
-        condition.names["#turn"] = "turn";
-        condition.values[":freed"] = dynamo_text(instead_of);
-    }
-    const auto claimed =
-        co_await client_.put(settings_.tables.meta, key_item(owner, record), std::move(condition), deadline());
-    if (claimed) co_return std::nullopt;
-    if (!condition_failed(claimed.error())) co_return failed(claimed.error());
-    sessions::IdempotencyRecord there = read_key(old_item(claimed.error()));
-    // An attempt whose answer was lost has done it.
-    if (there.turn_id == record.turn_id) co_return std::nullopt;
-    co_return there;
-}
-
-async::Task<base::Result<void>> DynamoSessions::free_key(std::string owner, std::string key, std::string turn_id) {
-    DynamoExpression condition{
-        .text = "#turn = :mine", .names = {{"#turn", "turn"}}, .values = {{":mine", dynamo_text(turn_id)}}};
-    const auto freed =
-        co_await client_.remove(settings_.tables.meta, meta_key("I#" + owner, key), std::move(condition), deadline());
-    if (!freed && !condition_failed(freed.error())) co_return failed(freed.error());
-    co_return Result<void>();
 }
 
 }  // namespace tertulia::storage
