@@ -9,62 +9,31 @@
 #include <vector>
 
 #include "tertulia/async/worker.h"
-#include "tertulia/sessions/session_service.h"
-#include "tests/support/fake_provider.h"
+#include "tests/support/service_parts.h"
 #include "tests/support/shared_store.h"
 #include "tests/support/test_service.h"
 
 namespace tertulia::test {
 
-/// One process: everything but the store, and the worker that all of them run on, is its own.
-struct Process {
-    Process(SharedTable& table, async::Worker& worker)
-        : store(table, worker.executor()),
-          service({.store = store,
-                   .registry = registry,
-                   .logs = logs,
-                   .keys = keys,
-                   .checkpoints = checkpoints,
-                   .spending = spending,
-                   .models = models,
-                   .limits = limits,
-                   .resilience = resilience,
-                   .tasks = worker.tasks(),
-                   .executor = worker.executor(),
-                   .clock = base::system_clock(),
-                   .random = base::system_random(),
-                   .log = log,
-                   .metrics = metrics},
-                  {.default_model = "fake/m", .look_again = base::Milliseconds(5)}) {
-        auto fake = std::make_unique<FakeProvider>();
-        provider = fake.get();
-        models.add("fake", {.provider = std::move(fake)});
-    }
-    Process(const Process&) = delete;
-
+/// The store as one process sees it.
+struct ProcessGround {
     SharedStore store;
-    sessions::TurnRegistry registry{100};
-    sessions::TurnLogs logs{{}, base::system_clock()};
-    sessions::IdempotencyKeys keys;
-    models::ModelDirectory models;
-    models::ModelLimits limits;
-    models::Resilience resilience{{.retry = {.attempts = 1}, .retry_share = 1, .breaker = {.failures = 0}}};
-    telemetry::Log log{telemetry::Level::off, telemetry::Log::Form::json};
-    telemetry::Metrics metrics;
-    billing::Prices prices{base::system_clock()};
-    billing::Budgets budgets{std::vector<billing::BudgetRule>()};
-    sessions::Spending spending{prices, budgets, store, base::system_clock()};
-    sessions::Checkpoints checkpoints{{.store = store, .clock = base::system_clock(), .log = log, .metrics = metrics},
-                                      {.interval = base::Milliseconds(0)}};
-    FakeProvider* provider = nullptr;
-    sessions::SessionService service;
+};
+
+/// One process: everything but what is behind its store, and the worker that all of them run on, is its own.
+struct Process : ProcessGround, ServiceParts {
+    Process(SharedTable& table, async::Worker& worker, std::vector<billing::BudgetRule> rules)
+        : ProcessGround{.store = SharedStore(table, worker.executor())},
+          ServiceParts(store, worker,
+                       {.settings = {.default_model = "fake/m", .look_again = base::Milliseconds(5)},
+                        .rules = std::move(rules)}) {}
 };
 
 /// All of them, on one worker. The destructor waits for all turns.
 class SharedWorld {
   public:
-    explicit SharedWorld(int processes = 2) {
-        for (int i = 0; i < processes; ++i) processes_.push_back(std::make_unique<Process>(table, worker));
+    explicit SharedWorld(int processes = 2, const std::vector<billing::BudgetRule>& rules = {}) {
+        for (int i = 0; i < processes; ++i) processes_.push_back(std::make_unique<Process>(table, worker, rules));
         worker.start("test");
     }
     ~SharedWorld() {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include "tertulia/async/worker.h"
 #include "tertulia/sessions/store.h"
@@ -46,7 +47,7 @@ class StoreRunner {
     async::Worker worker_;
 };
 
-/// Instantiate it with INSTANTIATE_TEST_SUITE_P for each implementation, and link store_conformance.cpp.
+/// Instantiate it with INSTANTIATE_TEST_SUITE_P for each implementation, and link STORE_CONFORMANCE (CMakeLists.txt).
 class StoreConformance : public testing::TestWithParam<StoreKind> {
   protected:
     void SetUp() override { store = GetParam().make(); }
@@ -59,6 +60,13 @@ class StoreConformance : public testing::TestWithParam<StoreKind> {
     StoreRunner runner;
     std::unique_ptr<sessions::SessionStore> store;
 };
+
+inline constexpr std::int64_t base_us = 1'732'271'400'000'000;  // 2024-11-22T10:30:00Z
+inline constexpr std::int64_t no_limit = 1 << 30;
+inline const sessions::SessionKey key_s{"local", "s"};
+
+std::vector<std::string> contents(const std::vector<sessions::StoredMessage>& messages);
+std::vector<std::string> ids(const sessions::SessionPage& page);
 
 /// `second` seconds after 10:30:00 on 2024-11-22, in the store's form.
 std::string at(int second, int microsecond = 0);
