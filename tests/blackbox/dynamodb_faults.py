@@ -1,6 +1,7 @@
 """A proxy between the server and DynamoDB Local that breaks things as the service and networks do, by the dice of a seed: it throttles,
 fails before and after the request was carried out, cuts answers, spoils their checksum, and is slow. It can also be told to be gone
-(`down`), to count requests, and to hold back the next ones (`hold`)."""
+(`down`), to count requests, and to hold back the next ones (`hold`). With `lags` it answers queries that allow it like a replica that
+is behind, in the worst way: items are missing, as they were before, or back from the dead."""
 
 import http.client
 import http.server
@@ -18,7 +19,7 @@ FAULTS = {"throttle": 4, "fail": 3, "fail_after": 3, "cut_after": 3, "close": 2,
 class Faults:
     """To be used in a `with`; `share`: of the requests that meet a fault, relative to FAULTS (0: none)."""
 
-    def __init__(self, upstream_port, share=1.0, seed=1):
+    def __init__(self, upstream_port, share=1.0, seed=1, lags=False):
         self.upstream_port = upstream_port
         self.share = share
         self.dice = random.Random(seed)
@@ -27,6 +28,8 @@ class Faults:
         self.met = {name: 0 for name in FAULTS}
         self.requests = []  # (operation, body) in their order
         self.keep_requests = False
+        self.lags = lags
+        self.versions = {}  # (table, session, place) -> the items that were put there, of messages
         self._free = threading.Event()
         self._free.set()
 
@@ -61,6 +64,25 @@ class Faults:
 
     def wait(self):
         self._free.wait(60)
+
+    def remember(self, body):
+        item = body.get("Item", {})
+        if "session_id" in item:
+            with self.lock:
+                self.versions.setdefault((body["TableName"], item["session_id"]["S"], item["timestamp"]["S"]), []).append(item)
+
+    def age(self, query, answer):
+        """What the query might have been answered a moment ago."""
+        session = query["ExpressionAttributeValues"].get(":s", {}).get("S")
+        with self.lock:
+            if query.get("ConsistentRead") or not session or self.dice.random() < 0.5:
+                return answer
+            known = {place: versions for (table, of, place), versions in self.versions.items()
+                     if table == query["TableName"] and of == session}
+            gone = self.dice.choice([0, 0.1, 0.5])
+            items = [self.dice.choice(known[place]) for place in sorted(known, reverse=True) if self.dice.random() >= gone]
+        items = items[:query["Limit"]]
+        return {"Items": items, "Count": len(items), "ScannedCount": len(items), "ConsumedCapacity": answer.get("ConsumedCapacity")}
 
     def roll(self):
         with self.lock:
@@ -116,6 +138,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if fault == "slow":
             time.sleep(0.1)
         status, headers, content = self.forward(body)
+        if owner.lags and status == 200:
+            request = json.loads(body)
+            if self.headers["X-Amz-Target"].endswith(".PutItem"):
+                owner.remember(request)
+            elif self.headers["X-Amz-Target"].endswith(".Query"):
+                content = json.dumps(owner.age(request, json.loads(content))).encode()
+                headers.pop("x-amz-crc32", None)
         if fault == "fail_after":
             return self.answer(500, error("InternalServerError"))
         if fault == "wrong_crc" and "x-amz-crc32" in headers:

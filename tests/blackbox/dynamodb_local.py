@@ -3,8 +3,8 @@ memory. `./dev test` fetches it (tools/dev/dynamodb_local.sh) and says where in 
 
     python dynamodb_local.py COMMAND...
 
-runs COMMAND with its address in TERTULIA_TEST_DYNAMODB, and that of a proxy before it that breaks things in
-TERTULIA_TEST_DYNAMODB_FAULTS. Without Java or the archives it does nothing and says so in one line (under CI=true that is a failure)."""
+runs COMMAND with its address in TERTULIA_TEST_DYNAMODB, and those of two proxies before it: one that breaks things in
+TERTULIA_TEST_DYNAMODB_FAULTS, one that answers like a replica that is behind in TERTULIA_TEST_DYNAMODB_LAGS. Without Java or the archives it does nothing and says so in one line (under CI=true that is a failure)."""
 
 import glob
 import http.client
@@ -114,8 +114,10 @@ def main(command):
     if why:
         print(f"left out: {why}; ./dev test fetches what it can", file=sys.stderr)
         return 1 if os.environ.get("CI") == "true" else 0
-    with DynamoDbLocal() as local, dynamodb_faults.Faults(local.port) as faults:
-        environment = os.environ | {"TERTULIA_TEST_DYNAMODB": local.url, "TERTULIA_TEST_DYNAMODB_FAULTS": faults.url}
+    with (DynamoDbLocal() as local, dynamodb_faults.Faults(local.port) as faults,
+          dynamodb_faults.Faults(local.port, share=0, lags=True) as lags):
+        environment = os.environ | {"TERTULIA_TEST_DYNAMODB": local.url, "TERTULIA_TEST_DYNAMODB_FAULTS": faults.url,
+                                    "TERTULIA_TEST_DYNAMODB_LAGS": lags.url}
         status = subprocess.run(command, env=environment).returncode
         print("faults met:", ", ".join(f"{name} {number}" for name, number in faults.met.items()))
         return status

@@ -64,15 +64,16 @@ std::string DynamoSessions::end_of(const View& view) {
 
 async::Task<base::Result<DynamoSessions::View>> DynamoSessions::look(const SessionKey& key,
                                                                      const sessions::TurnOpening& opening,
-                                                                     Deadline deadline) {
+                                                                     Deadline deadline, bool may_lag) {
     auto part = co_await history_.read(key,
                                        {.max_messages = std::max<std::int64_t>(2, opening.max_messages),
                                         .max_bytes = std::max<std::int64_t>(1, opening.max_bytes),
                                         .with_the_rest = true,
+                                        .may_lag = may_lag,
                                         .one_page = true},
                                        deadline);
     if (!part) co_return failed(part.error());
-    co_return View{.newest = std::move(part->messages), .more = part->more};
+    co_return View{.newest = std::move(part->messages), .more = part->more, .may_lag = may_lag};
 }
 
 // What the session is listed under, where it has no header yet: its first message may have been another program's.
@@ -137,7 +138,8 @@ async::Task<base::Result<DynamoSessions::Runs>> DynamoSessions::claim(const sess
     if (warm && !direct) {
         view = {.newest = std::move(warm->newest), .more = warm->more, .version = warm->header.version};
     } else {
-        auto looked = co_await look(key, opening, deadline);
+        // The first look costs half: the claim shows whether it has seen the last turn's end (`hold`).
+        auto looked = co_await look(key, opening, deadline, direct == nullptr);
         if (!looked) co_return std::unexpected(std::move(looked.error()));
         view = std::move(*looked);
     }
@@ -196,6 +198,14 @@ async::Task<base::Result<DynamoSessions::Runs>> DynamoSessions::hold(const sessi
                                                                      Claim claim, std::optional<DynamoHeader> there,
                                                                      Deadline deadline) {
     const SessionKey& key = opening.turn.key;
+    // Nothing was written after the turn of the header ended, and the view has its answer: so it is all there if it has
+    // no gaps. Without a header there is nothing of ours.
+    const bool is_all = view.newest.empty() ? !there : there && is_unbroken(view.newest, view.more);
+    if (view.may_lag && !is_all) {
+        auto looked = co_await look(key, opening, deadline);
+        if (!looked) co_return std::unexpected(std::move(looked.error()));
+        view = std::move(*looked);
+    }
     if (const DynamoMessage* newest = view.front(); newest && is_unanswered(*newest)) {
         // Its turn gave its claim up without knowing whether its message was written.
         const std::string model = there ? there->model : std::string();

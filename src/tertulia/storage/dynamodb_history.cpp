@@ -27,7 +27,7 @@ DynamoItem key_of(const SessionKey& key, std::string_view place) {
 }  // namespace
 
 DynamoQuery DynamoHistory::query_of(const SessionKey& key, const HistoryRange& range) const {
-    DynamoQuery query{.table = tables_.sessions, .newest_first = range.newest_first};
+    DynamoQuery query{.table = tables_.sessions, .newest_first = range.newest_first, .strong = !range.may_lag};
     query.key.text = "session_id = :s";
     query.key.values[":s"] = dynamo_text(dynamo_session(key));
     if (!range.after.empty()) query.key.values[":a"] = dynamo_text(range.after);

@@ -21,6 +21,8 @@ struct HistoryRange {
     std::int64_t max_bytes = 0;
     /// Events, outcome and bills too.
     bool with_the_rest = false;
+    /// What was written within the last moment may be missing, or be as it was before: costs half.
+    bool may_lag = false;
     /// One page is enough: the result may be shorter than both limits allow.
     bool one_page = false;
 };

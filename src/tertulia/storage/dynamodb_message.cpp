@@ -92,6 +92,7 @@ void put_own(DynamoItem& item, const DynamoMessage& whole) {
     put_text(item, "ctx", whole.totals.context_from);
     put_number(item, "win", whole.totals.context_window);
     if (whole.first_number != 1) item["first"] = dynamo_number(whole.first_number);
+    put_text(item, "follows", whole.follows);
 }
 
 json::array bill_array(const billing::Bill& bill) {
@@ -167,6 +168,24 @@ std::optional<std::string> part_place(std::string_view place, std::int64_t numbe
     return base::format_timestamp(*us + number);
 }
 
+bool is_unbroken(const std::vector<DynamoMessage>& newest, bool more) {
+    for (std::size_t i = 0; i < newest.size(); ++i) {
+        const auto number = newest[i].totals.messages;
+        if (!number) return false;
+        if (i + 1 == newest.size()) return *number == 1 || more;
+        const DynamoMessage& older = newest[i + 1];
+        if (older.totals.messages != *number - 1) return false;
+        if (!newest[i].follows.empty() && newest[i].follows != older.message.turn_id) return false;
+    }
+    return true;
+}
+
+std::string rewriter_of(const std::vector<DynamoMessage>& newest) {
+    if (newest.empty() || newest.front().message.role != chat::Role::assistant) return {};
+    const std::string& last = newest.front().message.turn_id;
+    return newest.size() > 1 && newest[1].message.turn_id == last ? std::string() : last;
+}
+
 bool is_inner_part(const DynamoItem& item) {
     return number_of(item, "part").value_or(1) > 1;
 }
@@ -206,6 +225,7 @@ DynamoMessage decode_message(const std::vector<const DynamoItem*>& items, bool w
                     .context_from = std::string(text_of(own, "ctx")),
                     .context_window = number_of(own, "win").value_or(0)};
     whole.first_number = static_cast<std::uint32_t>(number_of(own, "first").value_or(1));
+    whole.follows = text_of(own, "follows");
     whole.part_base = number_of(own, "base").value_or(1);
     whole.parts = parts_of(own);
     return whole;

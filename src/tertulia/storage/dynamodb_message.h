@@ -44,6 +44,8 @@ struct DynamoMessage {
     SessionTotals totals = {};
     /// TurnStart::first_number; a question's.
     std::uint32_t first_number = 1;
+    /// A question's: the turn that had rewritten the answer before it; empty: none had.
+    std::string follows = {};
     /// An answer's: of all turns that wrote it, the last one last.
     std::vector<BilledTurn> billed = {};
     /// The number of its second part's place (`part_place`). Every write has places of its own for its parts, so that
@@ -62,6 +64,13 @@ std::vector<DynamoItem> encode_message(const DynamoMessage& message, std::size_t
 /// message's (sessions::answer_place). Nothing: there is no room for so many, or `place` is not in the store's own
 /// form.
 std::optional<std::string> part_place(std::string_view place, std::int64_t number);
+
+/// Are these all of a session's newest messages, each as its last writer left it, if the first of them is? (`newest`:
+/// newest first; `more`: there are older ones.) Their numbers have no gaps, and a question says who rewrote the answer
+/// before it; nothing older can change any more. False where messages of another program are among them. Pure.
+bool is_unbroken(const std::vector<DynamoMessage>& newest, bool more);
+/// What a question after these says in `follows`. Pure.
+std::string rewriter_of(const std::vector<DynamoMessage>& newest);
 
 /// Is it a part that is not the message's own (first) item?
 bool is_inner_part(const DynamoItem& item);

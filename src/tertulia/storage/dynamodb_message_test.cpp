@@ -283,5 +283,48 @@ TEST(DynamoCache, KeepsTheNewestOfALongHistory) {
     EXPECT_EQ(cache.take({"local", "s"})->newest.size(), 1u);
 }
 
+// Newest first: answer, question, answer, question.
+std::vector<DynamoMessage> two_turns(std::int64_t first = 1) {
+    std::vector<DynamoMessage> newest(4);
+    for (std::size_t i = 0; i < newest.size(); ++i) {
+        newest[i].totals.messages = first + 3 - static_cast<std::int64_t>(i);
+        newest[i].message.role = i % 2 == 0 ? chat::Role::assistant : chat::Role::user;
+        newest[i].message.turn_id = i < 2 ? "t2" : "t1";
+    }
+    return newest;
+}
+
+TEST(DynamoMessage, a_view_is_unbroken_where_nothing_can_be_missing) {
+    EXPECT_TRUE(is_unbroken({}, false));
+    EXPECT_TRUE(is_unbroken(two_turns(), false));
+    EXPECT_TRUE(is_unbroken(two_turns(7), true));
+    EXPECT_FALSE(is_unbroken(two_turns(7), false)) << "the oldest are missing";
+    for (std::size_t i = 1; i + 1 < 4; ++i) {
+        auto gap = two_turns();
+        gap.erase(gap.begin() + static_cast<std::ptrdiff_t>(i));
+        EXPECT_FALSE(is_unbroken(gap, false)) << i;
+    }
+    auto back_from_the_dead = two_turns();
+    back_from_the_dead.push_back(two_turns().front());
+    EXPECT_FALSE(is_unbroken(back_from_the_dead, false));
+    auto foreign = two_turns();
+    foreign.back().totals.messages.reset();
+    EXPECT_FALSE(is_unbroken(foreign, false));
+}
+
+TEST(DynamoMessage, a_question_says_who_rewrote_the_answer_before_it) {
+    auto before = two_turns();
+    EXPECT_EQ(rewriter_of(before), "");
+    EXPECT_EQ(rewriter_of({}), "");
+    before.front().message.turn_id = "t3";
+    EXPECT_EQ(rewriter_of(before), "t3");
+    EXPECT_EQ(rewriter_of({before.front()}), "t3") << "its question is not there to compare";
+    auto view = before;
+    view.insert(view.begin(), DynamoMessage{.totals = {.messages = 5}, .follows = "t3"});
+    EXPECT_TRUE(is_unbroken(view, false));
+    view[1].message.turn_id = "t2";
+    EXPECT_FALSE(is_unbroken(view, false)) << "the answer as it was";
+}
+
 }  // namespace
 }  // namespace tertulia::storage

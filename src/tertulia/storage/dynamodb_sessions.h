@@ -124,6 +124,8 @@ class DynamoSessions {
         bool more = false;
         /// Of the header that goes with it, where that is known.
         std::optional<std::int64_t> version = {};
+        /// Its messages may be some that are not there (any more), or not all.
+        bool may_lag = false;
         const DynamoMessage* front() const { return newest.empty() ? nullptr : &newest.front(); }
     };
 
@@ -156,7 +158,8 @@ class DynamoSessions {
     Task<Result<Runs>> claim(const sessions::TurnOpening& opening, const sessions::TurnStart* direct,
                              Deadline deadline);
     static std::string end_of(const View& view);
-    Task<Result<View>> look(const sessions::SessionKey& key, const sessions::TurnOpening& opening, Deadline deadline);
+    Task<Result<View>> look(const sessions::SessionKey& key, const sessions::TurnOpening& opening, Deadline deadline,
+                            bool may_lag = false);
     Task<Outcome<DynamoItem>> write_claim(const sessions::TurnOpening& opening, const View& view, const Claim& claim,
                                           Deadline deadline);
     Task<Result<Runs>> hold(const sessions::TurnOpening& opening, View view, Claim claim,

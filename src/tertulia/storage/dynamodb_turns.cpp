@@ -68,6 +68,7 @@ async::Task<base::Result<std::int64_t>> DynamoSessions::begin_question(Runs runs
     if (!runs->newest.empty() && message.timestamp <= runs->newest.front().message.timestamp)
         co_return std::unexpected(not_later_than_last());
     DynamoMessage question{.message = std::move(message), .totals = runs->totals, .first_number = first_number};
+    question.follows = rewriter_of(runs->newest);
     question.totals.messages = runs->totals.messages.value_or(0) + 1;
     question.totals.context_from = runs->context_from;
     question.totals.context_window = runs->context_window;
