@@ -185,6 +185,68 @@ async::Task<Result<sessions::HandedTurn>> SharedStore::take_over(sessions::TurnO
                                    .rewrites = claim->rewrites};
 }
 
+// -- budgets ---------------------------------------------------------------------------------------------------------
+
+// What turns of processes that are gone hold becomes what they have cost.
+async::Task<bool> SharedTable::settle_lost(const billing::BudgetWindow& window) {
+    bool any = false;
+    const auto held = counts_[window].held;
+    for (const auto& [turn_id, what] : held) {
+        const Claim* const claim = co_await living(what.first);
+        if (claim && claim->turn_id == turn_id) continue;
+        const auto turn = (co_await memory.turn({what.first, turn_id})).value();
+        counts_[window].used -= what.second;
+        if (turn && turn->answer) counts_[window].used += turn->answer->cost_nano.value_or(0);
+        counts_[window].held.erase(turn_id);
+        any = true;
+    }
+    co_return any;
+}
+
+async::Task<Result<std::optional<sessions::BudgetShortage>>> SharedStore::hold_budgets(sessions::BudgetHold hold) {
+    if (auto reached = co_await reach("hold_budgets"); !reached) co_return std::unexpected(reached.error());
+    for (std::size_t i = 0; i < hold.budgets.size(); ++i) {
+        const sessions::SharedBudget& budget = hold.budgets[i];
+        if (!table_.counts_.contains(budget.window)) {
+            std::int64_t spent = budget.spent_nano.value_or(0);
+            if (!budget.spent_nano) {
+                const auto report = (co_await table_.memory.usage({.owner = budget.window.owner,
+                                                                   .session_id = budget.window.session_id,
+                                                                   .from_us = budget.window.from_us,
+                                                                   .to_us = budget.window.to_us}))
+                                        .value();
+                spent = report.total.cost_nano + report.total.hedge_nano;
+            }
+            table_.counts_.try_emplace(budget.window).first->second.used += spent;
+        }
+        const auto left = [&] { return budget.limit_nano - table_.counts_[budget.window].used; };
+        if (left() < hold.nano) co_await table_.settle_lost(budget.window);
+        if (left() >= hold.nano) continue;
+        ++table_.refused_holds;
+        co_return sessions::BudgetShortage{.which = i, .left_nano = std::max<std::int64_t>(0, left())};
+    }
+    for (const sessions::SharedBudget& budget : hold.budgets) {
+        SharedTable::Count& count = table_.counts_[budget.window];
+        count.used += hold.nano;
+        count.held[hold.turn.turn_id].first = hold.turn.key;
+        count.held[hold.turn.turn_id].second += hold.nano;
+    }
+    co_return std::nullopt;
+}
+
+async::Task<Result<void>> SharedStore::settle_budgets(sessions::BudgetSettlement settlement) {
+    if (auto reached = co_await reach("settle_budgets"); !reached) co_return reached;
+    for (const billing::BudgetWindow& window : settlement.windows) {
+        SharedTable::Count& count = table_.counts_[window];
+        const auto held = count.held.find(settlement.turn.turn_id);
+        if (held == count.held.end()) continue;
+        EXPECT_EQ(held->second.second, settlement.held_nano);
+        count.used += settlement.spent_nano - held->second.second;
+        count.held.erase(held);
+    }
+    co_return Result<void>();
+}
+
 // -- a turn ----------------------------------------------------------------------------------------------------------
 
 async::Task<Result<std::int64_t>> SharedStore::begin_turn(sessions::TurnStart start) {

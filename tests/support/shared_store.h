@@ -25,6 +25,12 @@ class SharedTable {
     ManualClock clock;
     storage::MemoryStore memory;
 
+    /// What is counted of the budget's window: what was spent, and what turns hold.
+    std::int64_t used(const billing::BudgetWindow& window) { return counts_[window].used; }
+
+    /// How often a budget had no room.
+    int refused_holds = 0;
+
     /// The turns whose end was written by another process than the one that ran them last.
     std::vector<std::string> closed;
 
@@ -45,11 +51,19 @@ class SharedTable {
         std::uint32_t first_number = 1;
         std::vector<std::string> pieces;
     };
+    using SessionKey = sessions::SessionKey;
     using Key = std::pair<std::string, std::string>;  // owner, and session or idempotency key
     async::Task<Claim*> living(sessions::SessionKey key);
 
     std::map<Key, Claim> claims_;
+    async::Task<bool> settle_lost(const billing::BudgetWindow& window);
+
     std::map<Key, sessions::IdempotencyRecord> keys_;
+    struct Count {
+        std::int64_t used = 0;
+        std::map<std::string, std::pair<SessionKey, std::int64_t>> held;  // by turn
+    };
+    std::map<billing::BudgetWindow, Count> counts_;
 };
 
 /// The same as one of the processes sees it. One per worker.
@@ -91,6 +105,8 @@ class SharedStore final : public sessions::SessionStore {
     async::Task<base::Result<std::string>> running_turn(sessions::SessionKey key) override;
     async::Task<base::Result<void>> hand_over(sessions::TurnName turn) override;
     async::Task<base::Result<sessions::HandedTurn>> take_over(sessions::TurnOpening opening) override;
+    async::Task<base::Result<std::optional<sessions::BudgetShortage>>> hold_budgets(sessions::BudgetHold hold) override;
+    async::Task<base::Result<void>> settle_budgets(sessions::BudgetSettlement settlement) override;
     async::Task<base::Result<std::int64_t>> begin_turn(sessions::TurnStart start) override;
     async::Task<base::Result<void>> end_turn(sessions::TurnEnd end) override;
     async::Task<base::Result<void>> checkpoint(std::vector<sessions::TurnCheckpoint> pieces) override;

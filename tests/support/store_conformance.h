@@ -37,6 +37,8 @@ class StoreRunner {
         return std::move(*value);
     }
 
+    void run_void(async::Task<void> task) { worker_.run_until_done(std::move(task)); }
+
     async::Executor executor() { return worker_.executor(); }
 
   private:

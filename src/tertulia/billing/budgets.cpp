@@ -7,9 +7,9 @@
 #include "tertulia/billing/money.h"
 
 namespace tertulia::billing {
-namespace {
 
-base::Error exceeded(const BudgetRule& rule, std::int64_t left, std::int64_t wanted, const BudgetWindow& window) {
+base::Error budget_exceeded(const BudgetRule& rule, std::int64_t left, std::int64_t wanted,
+                            const BudgetWindow& window) {
     base::Error error{.code = base::Errc::budget_exceeded};
     error.message = fmt::format("The {} budget of {} dollars leaves {}; this request may cost up to {}.",
                                 rule.period == BudgetPeriod::session ? "session's"
@@ -21,23 +21,34 @@ base::Error exceeded(const BudgetRule& rule, std::int64_t left, std::int64_t wan
     return error;
 }
 
-}  // namespace
-
 Reservation& Reservation::operator=(Reservation&& other) noexcept {
     if (this == &other) return *this;
     settle(0);
-    budgets_ = std::exchange(other.budgets_, nullptr);
-    windows_ = std::move(other.windows_);
-    nano_ = other.nano_;
+    settle_ = std::exchange(other.settle_, nullptr);
     return *this;
 }
 
 void Reservation::settle(std::int64_t nano) {
-    if (Budgets* const budgets = std::exchange(budgets_, nullptr)) budgets->settle(windows_, nano_, nano);
+    if (Settle settle = std::exchange(settle_, nullptr)) settle(nano);
 }
 
 bool Budgets::apply_to(std::string_view owner, std::string_view session_id) const {
     return std::ranges::any_of(rules_, [&](const BudgetRule& rule) { return rule.applies_to(owner, session_id); });
+}
+
+std::vector<AppliedBudget> Budgets::applied(std::string_view owner, std::string_view session_id,
+                                            std::int64_t now_us) const {
+    std::vector<AppliedBudget> all;
+    for (const BudgetRule& rule : rules_) {
+        if (!rule.applies_to(owner, session_id)) continue;
+        BudgetWindow window = window_of(rule, owner, session_id, now_us);
+        const auto same = std::ranges::find(all, window, &AppliedBudget::window);
+        if (same == all.end())
+            all.push_back({rule, std::move(window)});
+        else if (rule.limit_nano < same->rule.limit_nano)
+            same->rule = rule;
+    }
+    return all;
 }
 
 std::vector<BudgetWindow> Budgets::unknown(std::string_view owner, std::string_view session_id, std::int64_t now_us) {
@@ -59,7 +70,7 @@ void Budgets::set_spent(const BudgetWindow& window, std::int64_t nano) {
 
 base::Result<Reservation> Budgets::reserve(std::string_view owner, std::string_view session_id, std::int64_t nano,
                                            std::int64_t now_us) {
-    Reservation reservation;
+    std::vector<BudgetWindow> windows;
     const std::lock_guard lock(mutex_);
     std::optional<base::Error> refusal;
     for (const BudgetRule& rule : rules_) {
@@ -68,17 +79,15 @@ base::Result<Reservation> Budgets::reserve(std::string_view owner, std::string_v
         const Account& account = accounts_[window];
         const std::int64_t left = std::max<std::int64_t>(rule.limit_nano - account.spent - account.reserved, 0);
         if (nano > left && (!refusal || left < refusal->budget->left_nano))
-            refusal = exceeded(rule, left, nano, window);
-        if (std::ranges::find(reservation.windows_, window) == reservation.windows_.end())
-            reservation.windows_.push_back(std::move(window));
+            refusal = budget_exceeded(rule, left, nano, window);
+        if (std::ranges::find(windows, window) == windows.end()) windows.push_back(std::move(window));
     }
     if (refusal) return std::unexpected(std::move(*refusal));
-    if (reservation.windows_.empty()) return reservation;
-    for (const BudgetWindow& window : reservation.windows_) accounts_[window].reserved += nano;
-    reservation.budgets_ = this;
-    reservation.nano_ = nano;
+    if (windows.empty()) return Reservation();
+    for (const BudgetWindow& window : windows) accounts_[window].reserved += nano;
     if (accounts_.size() >= forget_at_) forget_old(now_us);
-    return reservation;
+    return Reservation(
+        [this, windows = std::move(windows), nano](std::int64_t spent) { settle(windows, nano, spent); });
 }
 
 void Budgets::settle(const std::vector<BudgetWindow>& windows, std::int64_t reserved, std::int64_t spent) {

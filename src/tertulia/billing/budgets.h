@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -15,28 +16,36 @@
 
 namespace tertulia::billing {
 
-class Budgets;
-
 /// Money that is set aside for one attempt. Settle it with what the attempt cost; where that does not come about
-/// (nothing is billed), its destruction gives all of it back. An empty one (no budget applies) does nothing. Its
-/// Budgets outlives it. One per worker.
+/// (nothing is billed), its destruction gives all of it back. An empty one (no budget applies) does nothing. For one
+/// thread at a time; who made it outlives it.
 class Reservation {
   public:
+    /// Told once, with what the attempt cost.
+    using Settle = std::move_only_function<void(std::int64_t nano)>;
+
     Reservation() = default;
+    explicit Reservation(Settle settle) : settle_(std::move(settle)) {}
     Reservation(Reservation&& other) noexcept { *this = std::move(other); }
     Reservation& operator=(Reservation&& other) noexcept;
     ~Reservation() { settle(0); }
 
     /// The attempt is over and has cost so much (which may be more than was set aside). Further calls do nothing.
     void settle(std::int64_t nano);
-    bool is_empty() const { return budgets_ == nullptr; }
+    bool is_empty() const { return !settle_; }
 
   private:
-    friend class Budgets;
-    Budgets* budgets_ = nullptr;
-    std::vector<BudgetWindow> windows_;
-    std::int64_t nano_ = 0;
+    Settle settle_;
 };
+
+/// A budget in one of its windows. Value.
+struct AppliedBudget {
+    BudgetRule rule;
+    BudgetWindow window;
+};
+
+/// budget_exceeded, with what is left of the budget and when it is renewed.
+base::Error budget_exceeded(const BudgetRule& rule, std::int64_t left, std::int64_t wanted, const BudgetWindow& window);
 
 /// The budgets of the configuration and what was spent of them. What the ledger knows of a window is asked once and
 /// told by `set_spent`; from then on it is counted here. An attempt counts in the window in which it was reserved.
@@ -49,6 +58,9 @@ class Budgets {
     /// Does any budget apply to the session?
     bool apply_to(std::string_view owner, std::string_view session_id) const;
 
+    /// All that apply to the session at `now_us`: of those with one window the smallest.
+    std::vector<AppliedBudget> applied(std::string_view owner, std::string_view session_id, std::int64_t now_us) const;
+
     /// The windows that count for the session at `now_us` and whose spending is not known yet.
     std::vector<BudgetWindow> unknown(std::string_view owner, std::string_view session_id, std::int64_t now_us);
     /// What the ledger says was spent in it. Does nothing where the window is known already.
@@ -60,7 +72,6 @@ class Budgets {
                                       std::int64_t now_us);
 
   private:
-    friend class Reservation;
     struct Account {
         std::int64_t spent = 0;
         std::int64_t reserved = 0;

@@ -40,7 +40,9 @@ class DirectCall final : private models::Asker {
     async::Task<base::Result<DirectAnswer>> run(base::Deadline deadline) {
         if (auto chosen = call_.choose_first(); !chosen) co_return std::unexpected(chosen.error());
         co_await call_.run(deadline);
-        co_return answer();
+        auto answered = answer();
+        co_await parts_.spending.close({.key = key_, .turn_id = {}});
+        co_return answered;
     }
 
   private:
@@ -57,7 +59,7 @@ class DirectCall final : private models::Asker {
                                  fmt::format("The messages have about {} tokens; {} has room for {}.", prompt_tokens_,
                                              target.name, limits.context_window - max_tokens));
         release_reservations();
-        auto reserved = co_await parts_.spending.reserve(key_, 0, target.name, prompt_tokens_, max_tokens);
+        auto reserved = co_await parts_.spending.reserve({.key = key_, .turn_id = {}}, 0, target.name, prompt_tokens_, max_tokens);
         if (!reserved) co_return std::unexpected(std::move(reserved.error()));
         reservations_.push_back(std::move(*reserved));
         co_return models::ModelRequest{.model = target.model,

@@ -14,7 +14,7 @@ using billing::BudgetScope;
 
 // gpt-5-mini: 250 nano-dollars for a token of input, 2000 for one of output.
 constexpr const char* model = "openai/gpt-5-mini";
-const SessionKey key{"local", "s"};
+const TurnName key{{"local", "s"}, "t"};
 
 class SpendingTest : public testing::Test {
   protected:
@@ -108,7 +108,7 @@ TEST_F(SpendingTest, a_month_counts_yesterday_too) {
 TEST_F(SpendingTest, a_session_brings_what_it_has_spent_along) {
     Spending& all = with({{.scope = BudgetScope::session, .period = BudgetPeriod::session, .limit_nano = 1'000}});
     EXPECT_FALSE(run(all.reserve(key, 751, model, 1, 0)));
-    EXPECT_TRUE(run(all.reserve({"local", "other"}, 750, model, 1, 0)));
+    EXPECT_TRUE(run(all.reserve({{"local", "other"}, "t"}, 750, model, 1, 0)));
     // Known by now.
     EXPECT_FALSE(run(all.reserve(key, 0, model, 1, 0)));
 }
@@ -117,8 +117,8 @@ TEST_F(SpendingTest, a_sessions_day_is_its_own) {
     spent("a", 900, 60);
     spent("b", 100, 30);
     Spending& all = with({{.scope = BudgetScope::session, .limit_nano = 1'000}});
-    EXPECT_FALSE(run(all.reserve({"local", "a"}, 900, model, 1, 0)));
-    EXPECT_TRUE(run(all.reserve({"local", "b"}, 100, model, 3, 0)));
+    EXPECT_FALSE(run(all.reserve({{"local", "a"}, "t"}, 900, model, 1, 0)));
+    EXPECT_TRUE(run(all.reserve({{"local", "b"}, "t"}, 100, model, 3, 0)));
 }
 
 }  // namespace

@@ -32,6 +32,14 @@ async::Task<base::Result<void>> SessionStore::hand_over(TurnName) {
     co_return base::fail(base::Errc::not_found, "This store is no other process's: a turn cannot be handed over.");
 }
 
+async::Task<base::Result<std::optional<BudgetShortage>>> SessionStore::hold_budgets(BudgetHold) {
+    co_return std::nullopt;
+}
+
+async::Task<base::Result<void>> SessionStore::settle_budgets(BudgetSettlement) {
+    co_return base::Result<void>();
+}
+
 async::Task<base::Result<HandedTurn>> SessionStore::take_over(TurnOpening) {
     co_return base::fail(base::Errc::not_found, "This store is no other process's: no turn is handed over.");
 }

@@ -8,6 +8,7 @@
 
 #include "tertulia/async/task.h"
 #include "tertulia/base/error.h"
+#include "tertulia/sessions/budget_hold.h"
 #include "tertulia/sessions/store_values.h"
 #include "tertulia/sessions/usage_query.h"
 
@@ -67,6 +68,13 @@ class SessionStore {
     /// Goes on with such a turn. `not_found`: nobody has handed it over (any more). Of `opening` the sticky members and
     /// `text` are not looked at.
     virtual async::Task<base::Result<HandedTurn>> take_over(TurnOpening opening);
+
+    /// Sets money aside for a turn that is about to call a model, in all of the budgets or in none: says which one has
+    /// no room. Nobody overspends, however many processes ask at once. What a turn holds becomes what it has spent by
+    /// `settle_budgets`; where its process is gone, by its bills, as soon as somebody wants the room (a call that is
+    /// no turn has none, and counts for a quarter of an hour).
+    virtual async::Task<base::Result<std::optional<BudgetShortage>>> hold_budgets(BudgetHold hold);
+    virtual async::Task<base::Result<void>> settle_budgets(BudgetSettlement settlement);
 
     // -- a turn
 

@@ -107,6 +107,8 @@ async::Task<bool> Turn::is_prepared() {
 
 // Before the end is told: whoever sends again finds session and key free.
 async::Task<void> Turn::give_claims_back(bool frees_key) {
+    held_.clear();
+    co_await parts_.spending.close(log_->name());
     if (!parts_.store.is_shared()) co_return;
     if (is_open_) {
         const auto abandoned = co_await parts_.store.abandon_turn(log_->name());
@@ -137,6 +139,7 @@ async::Task<void> Turn::end_after_bug(std::string what) {
     // What is kept of it becomes the interrupted answer, which gets an end of its own.
     co_await parts_.checkpoints.leave(log_, parts_.executor);
     if (is_open_) co_await parts_.store.abandon_turn(log_->name());
+    co_await parts_.spending.close(log_->name());
     end_with(TurnState::failed,
              {.code = base::Errc::internal, .message = "The server made a mistake; it is in its log."});
 }
@@ -322,7 +325,7 @@ async::Task<base::Result<models::ModelRequest>> Turn::ask(const models::ModelRef
 }
 
 async::Task<base::Result<void>> Turn::reserve(const models::ModelRef& target) {
-    auto reserved = co_await parts_.spending.reserve(claim_->key, question_.spent_nano(), target.name,
+    auto reserved = co_await parts_.spending.reserve(log_->name(), question_.spent_nano(), target.name,
                                                      question_.prompt_tokens(), question_.max_tokens());
     if (!reserved) co_return std::unexpected(std::move(reserved.error()));
     if (!reserved->is_empty()) held_.push_back({std::move(*reserved)});
@@ -479,6 +482,7 @@ async::Task<bool> Turn::was_handed_over() {
     co_await parts_.checkpoints.leave(log_, parts_.executor);
     TurnResult left = result(TurnState::running);
     settle_all();
+    co_await parts_.spending.close(log_->name());
     if (bills_.size() > noted_bills_)
         log_->note({.bills = {bills_.begin() + static_cast<std::ptrdiff_t>(noted_bills_), bills_.end()}});
     noted_bills_ = bills_.size();
@@ -550,6 +554,7 @@ async::Task<void> Turn::store_answer(models::Attempt<chat::StopReason> outcome) 
             "answer not stored",
             {{"session", claim_->key.session_id}, {"turn", claim_->turn_id}, {"reason", stored.error().message}});
     }
+    co_await parts_.spending.close(log_->name());
     if (outcome && call_->attempts().size() == 1 && !earlier_ && !question_.before() && !ended.usage.input_estimated)
         parts_.limits.learn(ended.model, question_.context().plain_tokens, ended.usage.prompt());
     end(std::move(ended), true);

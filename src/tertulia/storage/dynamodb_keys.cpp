@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "tertulia/base/clock.h"
+
 namespace tertulia::storage {
 
 std::string dynamo_session(const sessions::SessionKey& key) {
@@ -57,6 +59,13 @@ std::string kept_bills_prefix(std::string_view session_id) {
 
 std::string kept_bills_sk(std::string_view session_id, std::string_view turn_id) {
     return fmt::format("{}|{}", session_id, turn_id);
+}
+
+DynamoItem budget_key(const billing::BudgetWindow& window) {
+    const bool has_end = window.to_us != billing::BudgetWindow::no_end;
+    return meta_key(fmt::format("M#{}", window.owner),
+                    fmt::format("{}|{}|{}", window.session_id, base::format_timestamp(window.from_us),
+                                has_end ? base::format_timestamp(window.to_us) : std::string()));
 }
 
 }  // namespace tertulia::storage

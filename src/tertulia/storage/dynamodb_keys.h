@@ -5,7 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "tertulia/sessions/store.h"
+#include "tertulia/billing/budget.h"
+#include "tertulia/sessions/store_values.h"
 #include "tertulia/storage/dynamodb_item.h"
 
 namespace tertulia::storage {
@@ -37,5 +38,8 @@ std::string idempotency_pk(std::string_view owner);
 std::string kept_bills_pk(std::string_view owner);
 std::string kept_bills_prefix(std::string_view session_id);
 std::string kept_bills_sk(std::string_view session_id, std::string_view turn_id);
+
+/// What is counted of a budget's window.
+DynamoItem budget_key(const billing::BudgetWindow& window);
 
 }  // namespace tertulia::storage

@@ -72,6 +72,8 @@ class DynamoSessions {
     Task<Result<std::string>> running_turn(sessions::SessionKey key);
     Task<Result<void>> hand_over(sessions::TurnName turn);
     Task<Result<sessions::HandedTurn>> take_over(sessions::TurnOpening opening);
+    Task<Result<std::optional<sessions::BudgetShortage>>> hold_budgets(sessions::BudgetHold hold);
+    Task<Result<void>> settle_budgets(sessions::BudgetSettlement settlement);
     Task<Result<std::int64_t>> begin_turn(sessions::TurnStart start);
     Task<Result<void>> end_turn(sessions::TurnEnd end);
     Task<Result<void>> checkpoint(std::vector<sessions::TurnCheckpoint> pieces);
@@ -193,6 +195,18 @@ class DynamoSessions {
                                                                   Deadline deadline);
     Task<Outcome<std::vector<std::string>>> pieces_of(const sessions::SessionKey& key, std::string turn_id,
                                                       Deadline deadline);
+
+    // -- budgets (dynamodb_budgets.cpp)
+    Task<Result<std::optional<std::int64_t>>> hold_one(const sessions::BudgetHold& hold,
+                                                       const sessions::SharedBudget& budget, Deadline deadline);
+    Task<Result<void>> begin_count(const sessions::SharedBudget& budget, Deadline deadline);
+    Task<void> give_back_one(const sessions::BudgetHold& hold, const billing::BudgetWindow& window, Deadline deadline);
+    Task<Outcome<void>> settle_one(const billing::BudgetWindow& window, std::string id, std::int64_t held,
+                                   std::int64_t spent, Deadline deadline);
+    Task<Result<bool>> settle_lapsed(const billing::BudgetWindow& window, const DynamoItem& item, Deadline deadline);
+    Task<Outcome<std::int64_t>> cost_of_turn(const sessions::SessionKey& key, const std::string& turn_id,
+                                             Deadline deadline);
+    std::int64_t budget_ttl(const billing::BudgetWindow& window) const;
 
     // -- one turn (dynamodb_one_turn.cpp)
     struct Replaced {

@@ -163,6 +163,12 @@ Task<Result<void>> DynamoStore::hand_over(sessions::TurnName turn) {
 Task<Result<sessions::HandedTurn>> DynamoStore::take_over(sessions::TurnOpening opening) {
     return parts_->run(parts_->sessions.take_over(std::move(opening)));
 }
+Task<Result<std::optional<sessions::BudgetShortage>>> DynamoStore::hold_budgets(sessions::BudgetHold hold) {
+    return parts_->run(parts_->sessions.hold_budgets(std::move(hold)));
+}
+Task<Result<void>> DynamoStore::settle_budgets(sessions::BudgetSettlement settlement) {
+    return parts_->run(parts_->sessions.settle_budgets(std::move(settlement)));
+}
 Task<Result<std::int64_t>> DynamoStore::begin_turn(sessions::TurnStart start) {
     return parts_->run(parts_->sessions.begin_turn(std::move(start)));
 }

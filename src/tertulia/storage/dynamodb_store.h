@@ -52,6 +52,8 @@ class DynamoStore final : public sessions::SessionStore {
     async::Task<base::Result<std::string>> running_turn(sessions::SessionKey key) override;
     async::Task<base::Result<void>> hand_over(sessions::TurnName turn) override;
     async::Task<base::Result<sessions::HandedTurn>> take_over(sessions::TurnOpening opening) override;
+    async::Task<base::Result<std::optional<sessions::BudgetShortage>>> hold_budgets(sessions::BudgetHold hold) override;
+    async::Task<base::Result<void>> settle_budgets(sessions::BudgetSettlement settlement) override;
     async::Task<base::Result<std::int64_t>> begin_turn(sessions::TurnStart start) override;
     async::Task<base::Result<void>> end_turn(sessions::TurnEnd end) override;
     async::Task<base::Result<void>> checkpoint(std::vector<sessions::TurnCheckpoint> pieces) override;

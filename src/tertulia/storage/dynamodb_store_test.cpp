@@ -4,18 +4,17 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <future>
-#include <mutex>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "tertulia/sessions/event_record.h"
 #include "tertulia/sessions/turn_checkpoint.h"
+#include "tests/support/dynamodb_stores.h"
 #include "tests/support/store_conformance.h"
 
 namespace tertulia::tests {
@@ -23,30 +22,6 @@ namespace {
 
 using storage::DynamoOptions;
 using storage::DynamoStore;
-
-const telemetry::Log silent(telemetry::Level::off, telemetry::Log::Form::json);
-
-// Tables of its own, at the address that the variable says.
-DynamoOptions options_for(const char* variable) {
-    static std::atomic<int> number = 0;
-    const char* address = std::getenv(variable);
-    const std::string prefix = fmt::format("t{}_{}_", ::getpid(), ++number);
-    auto options = storage::dynamo_options({{"AWS_ENDPOINT_URL_DYNAMODB", address ? address : "http://127.0.0.1:1"},
-                                            {"AWS_REGION", "eu-west-1"},
-                                            {"AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"},
-                                            {"AWS_SECRET_ACCESS_KEY", "example"},
-                                            {"CHAT_SESSIONS_TABLE_NAME", prefix + "chat_sessions"},
-                                            {"CHAT_META_TABLE_NAME", prefix + "chat_meta"}});
-    return options.value();
-}
-
-std::unique_ptr<DynamoStore> make_store(const DynamoOptions& options, const base::Clock& clock = base::system_clock()) {
-    auto store = std::make_unique<DynamoStore>(options, clock, base::system_random(), silent);
-    StoreRunner runner;
-    const auto made = runner.run(store->create_tables());
-    EXPECT_TRUE(made) << (made ? "" : made.error().message);
-    return store;
-}
 
 using base::Errc;
 using sessions::SessionKey;
@@ -64,35 +39,6 @@ INSTANTIATE_TEST_SUITE_P(dynamodb, StoreConformance,
                                                        return make_store(options);
                                                    }}),
                          [](const auto& info) { return info.param.name; });
-
-/// The machine's clocks, or where they stood when it was stopped; and by how much they have been set on.
-class OwnClock final : public base::Clock {
-  public:
-    base::SteadyTime steady() const override {
-        const std::lock_guard lock(mutex_);
-        return (stopped_steady_ ? *stopped_steady_ : std::chrono::steady_clock::now()) + ahead_;
-    }
-    std::int64_t wall_us() const override {
-        const std::lock_guard lock(mutex_);
-        return (stopped_wall_ ? *stopped_wall_ : base::system_clock().wall_us()) +
-               std::chrono::duration_cast<std::chrono::microseconds>(ahead_).count();
-    }
-    void stop() {
-        const std::lock_guard lock(mutex_);
-        stopped_steady_ = std::chrono::steady_clock::now();
-        stopped_wall_ = base::system_clock().wall_us();
-    }
-    void advance(std::chrono::seconds by) {
-        const std::lock_guard lock(mutex_);
-        ahead_ += by;
-    }
-
-  private:
-    mutable std::mutex mutex_;
-    std::chrono::seconds ahead_{0};
-    std::optional<base::SteadyTime> stopped_steady_;
-    std::optional<std::int64_t> stopped_wall_;
-};
 
 /// Two stores on the same tables: two processes, each with its own clock.
 class DynamoProcesses : public testing::Test {

@@ -22,22 +22,28 @@ async::Task<base::Result<sessions::UsageReport>> DynamoSessions::usage(sessions:
             if (counted.emplace(session, billed.turn_id).second)
                 ledger.add({.key = {query.owner, session}, .turn_id = billed.turn_id}, billed.ended_at, billed.bills);
     };
+    const std::int64_t begun_us = query.from_us - longest_turn_us;
     std::vector<std::string> ids;
     if (!query.session_id.empty()) {
         ids.push_back(query.session_id);
     } else {
         DynamoQuery headers = query_of(settings_.tables.meta, header_pk(query.owner), headers_prefix);
-        headers.projection = "sk";
+        headers.projection = "sk, #place";
+        headers.key.names["#place"] = "place";
         do {
             auto page = co_await client_.query(headers, until);
             if (!page) co_return failed(page.error());
-            for (const DynamoItem& item : page->items) ids.push_back(read_header_item(item).session_id);
+            for (const DynamoItem& item : page->items) {
+                // The place of the last turn's question: no turn began later.
+                const auto last_us = base::parse_rfc3339(text_of(item, "place"));
+                if (!last_us || *last_us >= begun_us) ids.emplace_back(session_of_header(item));
+            }
             headers.from = std::move(page->next);
         } while (headers.from);
     }
     for (const std::string& id : ids) {
         std::string from;
-        if (query.from_us > longest_turn_us) from = base::format_timestamp(query.from_us - longest_turn_us);
+        if (begun_us > 0) from = base::format_timestamp(begun_us);
         auto bills = co_await history_.bills({query.owner, id}, std::move(from), until);
         if (!bills) co_return failed(bills.error());
         add(id, *bills);
