@@ -46,7 +46,7 @@ ClientCore::Lease::~Lease() {
 
 void ClientCore::Lease::give_back() {
     flight_->connection = nullptr;
-    core_->pool_.give_back(host_, std::move(connection_), now());
+    core_->pool_.give_back(host_, std::move(connection_), now(), base::system_clock().wall_us());
     core_->idle_until_ = std::min(core_->idle_until_, now() + core_->options_.idle_limit);
     core_->idle_deadline_.set(base::Deadline(core_->idle_until_));
 }
@@ -72,7 +72,7 @@ Task<base::Result<ClientCore::Lease>> ClientCore::acquire(const Url& url, base::
     host.append("://").append(url.host).append(":").append(std::to_string(url.port));
     for (;;) {
         if (!fresh) {
-            if (auto idle = pool_.take_idle(host, now())) {
+            if (auto idle = pool_.take_idle(host, now(), base::system_clock().wall_us())) {
                 Lease lease(shared_from_this(), host, std::move(idle), flight);
                 lease.reused = true;
                 co_return lease;

@@ -4,12 +4,15 @@
 
 namespace tertulia::http {
 
-std::unique_ptr<ClientConnection> ClientPool::take_idle(const std::string& name, base::SteadyTime now) {
+std::unique_ptr<ClientConnection> ClientPool::take_idle(const std::string& name, base::SteadyTime now,
+                                                        std::int64_t wall_us) {
     Host& host = hosts_[name];
     while (!host.idle.empty()) {
         Idle last = std::move(host.idle.back());
         host.idle.pop_back();
-        if (now - last.since < idle_limit_ && last.connection->is_quiet()) return std::move(last.connection);
+        const std::chrono::microseconds by_wall(wall_us - last.since_wall_us);
+        if (now - last.since < idle_limit_ && by_wall < idle_limit_ && last.connection->is_quiet())
+            return std::move(last.connection);
         --host.open;
     }
     return nullptr;
@@ -32,10 +35,10 @@ void ClientPool::closed(const std::string& name) {
     wake_next(host);
 }
 
-void ClientPool::give_back(const std::string& name, std::unique_ptr<ClientConnection> connection,
-                           base::SteadyTime now) {
+void ClientPool::give_back(const std::string& name, std::unique_ptr<ClientConnection> connection, base::SteadyTime now,
+                           std::int64_t wall_us) {
     Host& host = hosts_[name];
-    host.idle.push_back({std::move(connection), now});
+    host.idle.push_back({std::move(connection), now, wall_us});
     wake_next(host);
 }
 

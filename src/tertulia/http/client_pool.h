@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
@@ -19,13 +20,15 @@ class ClientPool {
   public:
     ClientPool(std::size_t per_host, base::Milliseconds idle_limit) : per_host_(per_host), idle_limit_(idle_limit) {}
 
-    /// The connection that was used last, if one is idle and still good.
-    std::unique_ptr<ClientConnection> take_idle(const std::string& host, base::SteadyTime now);
+    /// The connection that was used last, if one is idle and still good. One that was idle too long by the wall's clock
+    /// alone is not: the machine stood still meanwhile (a frozen Lambda sandbox), and the other side has given it up.
+    std::unique_ptr<ClientConnection> take_idle(const std::string& host, base::SteadyTime now, std::int64_t wall_us);
     /// May one more be opened? Then it is counted, until `closed`. An idle one is closed where the limit is reached.
     bool open_one(const std::string& host);
     /// An open connection is no more.
     void closed(const std::string& host);
-    void give_back(const std::string& host, std::unique_ptr<ClientConnection> connection, base::SteadyTime now);
+    void give_back(const std::string& host, std::unique_ptr<ClientConnection> connection, base::SteadyTime now,
+                   std::int64_t wall_us);
 
     /// Who waits is woken when a connection may be had.
     void wait(const std::string& host, std::shared_ptr<async::Waiter> waiter);
@@ -41,6 +44,7 @@ class ClientPool {
     struct Idle {
         std::unique_ptr<ClientConnection> connection;
         base::SteadyTime since;
+        std::int64_t since_wall_us;
     };
     struct Host {
         std::vector<Idle> idle;  // the last used at the back
