@@ -134,6 +134,7 @@ TEST(SharedBudgets, an_attempt_leaves_what_it_did_not_use_to_the_next_one) {
     Spending& spending = world[0].spending;
     const TurnName turn{{"local", "s"}, "t"};
     world.run([&]() -> async::Task<void> {
+        EXPECT_TRUE((co_await world[0].store.open_turn({.turn = turn, .max_messages = 2, .max_bytes = 1})).has_value());
         auto first = co_await spending.reserve(turn, 0, model, 0, 100);
         EXPECT_TRUE(first && !first->is_empty());
         EXPECT_FALSE(co_await spending.reserve(turn, 0, model, 0, 100)) << "a hedge beside it is too dear";

@@ -24,6 +24,16 @@ DynamoItem key_of(const SessionKey& key, std::string_view place) {
     return {{"session_id", dynamo_text(dynamo_session(key))}, {"timestamp", dynamo_text(place)}};
 }
 
+// Some of the names are reserved words.
+void project_bills(DynamoQuery& query) {
+    std::string_view comma;
+    for (const char* name : bill_attributes) {
+        const std::string placeholder = std::string("#") + name;
+        query.projection.append(std::exchange(comma, ", ")).append(placeholder);
+        query.key.names[placeholder] = name;
+    }
+}
+
 }  // namespace
 
 DynamoQuery DynamoHistory::query_of(const SessionKey& key, const HistoryRange& range) const {
@@ -173,15 +183,16 @@ Task<DynamoHistory::Outcome<DynamoHistory::AllKeys>> DynamoHistory::all_keys(Ses
     DynamoQuery query = query_of(key, {});
     query.limit = 0;
     query.newest_first = false;
-    query.projection = "session_id, #t, bills";
+    query.projection = "session_id, #t, ";
     query.key.names["#t"] = "timestamp";
+    project_bills(query);
     AllKeys all;
     do {
         auto page = co_await client_.query(query, deadline);
         if (!page) co_return std::unexpected(std::move(page.error()));
         for (const DynamoItem& item : page->items) {
             all.keys.push_back(key_of(key, text_of(item, "timestamp")));
-            for (BilledTurn& turn : bills_from_json(text_of(item, "bills"))) all.billed.push_back(std::move(turn));
+            for (BilledTurn& turn : read_bills(item)) all.billed.push_back(std::move(turn));
         }
         query.from = std::move(page->next);
     } while (query.from);
@@ -192,13 +203,13 @@ Task<DynamoHistory::Outcome<std::vector<BilledTurn>>> DynamoHistory::bills(Sessi
                                                                            Deadline deadline) {
     DynamoQuery query = query_of(key, {.after = std::move(from), .newest_first = false});
     query.limit = 0;
-    query.projection = "bills";
+    project_bills(query);
     std::vector<BilledTurn> all;
     do {
         auto page = co_await client_.query(query, deadline);
         if (!page) co_return std::unexpected(std::move(page.error()));
         for (const DynamoItem& item : page->items)
-            for (BilledTurn& turn : bills_from_json(text_of(item, "bills"))) all.push_back(std::move(turn));
+            for (BilledTurn& turn : read_bills(item)) all.push_back(std::move(turn));
         query.from = std::move(page->next);
     } while (query.from);
     co_return all;

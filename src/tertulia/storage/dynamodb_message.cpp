@@ -14,6 +14,7 @@
 #include "tertulia/base/utf8.h"
 #include "tertulia/storage/dynamodb_keys.h"
 #include "tertulia/storage/outcome_json.h"
+#include "tertulia/storage/packed_text.h"
 #include "tertulia/storage/session_rules.h"
 
 namespace tertulia::storage {
@@ -21,6 +22,8 @@ namespace {
 
 namespace json = boost::json;
 
+// Of the record of events, and what came of the turn.
+constexpr std::size_t most_rest_bytes = 64 << 20;
 // A character has four bytes at most: less room than this is none.
 constexpr std::size_t least_room = 4;
 
@@ -78,6 +81,34 @@ void put_common(DynamoItem& item, const sessions::StoredMessage& message) {
     put_text(item, "turn", message.turn_id);
 }
 
+// Is its only bill what the message says of itself?
+bool is_its_own_bill(const DynamoMessage& whole) {
+    const sessions::StoredMessage& message = whole.message;
+    if (whole.billed.size() != 1 || whole.billed.front().bills.size() != 1) return false;
+    const BilledTurn& turn = whole.billed.front();
+    const billing::Bill& bill = turn.bills.front();
+    return turn.turn_id == message.turn_id && turn.ended_at == message.created_at && bill.model == message.model &&
+           bill.usage == message.usage && bill.usage.cache_write_long == 0 && bill.cost_nano == message.cost_nano &&
+           !bill.is_hedge;
+}
+
+// Outcome and events; empty: there are none.
+std::string rest_of(const sessions::StoredMessage& message) {
+    if (!message.outcome && message.events.empty()) return {};
+    std::string rest = message.outcome ? outcome_to_json(*message.outcome) : std::string();
+    rest += '\0';
+    rest += message.events;
+    return pack_text(rest);
+}
+
+void read_rest(std::string_view packed, sessions::StoredMessage& message) {
+    const auto rest = packed.empty() ? std::nullopt : unpack_text(packed, most_rest_bytes);
+    const std::size_t end = rest ? rest->find('\0') : std::string::npos;
+    if (end == std::string::npos) return;
+    if (end > 0) message.outcome = outcome_from_json(std::string_view(*rest).substr(0, end));
+    message.events = rest->substr(end + 1);
+}
+
 void put_own(DynamoItem& item, const DynamoMessage& whole) {
     const sessions::StoredMessage& message = whole.message;
     if (message.state != sessions::TurnState::completed) put_text(item, "state", sessions::to_string(message.state));
@@ -85,8 +116,10 @@ void put_own(DynamoItem& item, const DynamoMessage& whole) {
     if (message.stop_reason) put_text(item, "stop", chat::to_string(*message.stop_reason));
     if (message.usage) item["tokens"] = dynamo_text(usage_text(*message.usage));
     if (message.cost_nano) item["cost"] = dynamo_number(*message.cost_nano);
-    if (message.outcome) item["outcome"] = dynamo_text(outcome_to_json(*message.outcome));
-    if (!whole.billed.empty()) item["bills"] = dynamo_text(bills_to_json(whole.billed));
+    if (is_its_own_bill(whole))
+        item["bill"] = dynamo_text(whole.billed.front().bills.front().price_version);
+    else if (!whole.billed.empty())
+        item["bills"] = dynamo_text(bills_to_json(whole.billed));
     if (whole.totals.messages) item["n"] = dynamo_number(*whole.totals.messages);
     put_number(item, "spent", whole.totals.spent_nano);
     put_text(item, "ctx", whole.totals.context_from);
@@ -131,10 +164,9 @@ std::optional<billing::Bill> read_bill(const json::value& value) {
 std::vector<DynamoItem> encode_message(const DynamoMessage& whole, std::size_t part_bytes) {
     const sessions::StoredMessage& message = whole.message;
     const std::string blocks = keeps_blocks(message) ? chat::blocks_to_json(message.blocks) : std::string();
-    std::array<Large, 4> all{{{"content", message.content},
-                              {"blocks", blocks},
-                              {"metadata", message.metadata},
-                              {"events", message.events, false}}};
+    const std::string rest = rest_of(message);
+    std::array<Large, 4> all{
+        {{"content", message.content}, {"blocks", blocks}, {"metadata", message.metadata}, {"rest", rest, false}}};
     std::vector<DynamoItem> items(1);
     std::size_t room = part_bytes;
     for (Large& large : all) {
@@ -198,12 +230,14 @@ DynamoMessage decode_message(const std::vector<const DynamoItem*>& items, bool w
                              std::string_view sort_key) {
     DynamoMessage whole;
     sessions::StoredMessage& message = whole.message;
-    std::string blocks;
+    std::string blocks, rest;
     for (const DynamoItem* item : items) {
         message.content += text_of(*item, "content");
         blocks += text_of(*item, "blocks");
         message.metadata += text_of(*item, "metadata");
-        if (with_the_rest) message.events += bytes_of(*item, "events");
+        if (!with_the_rest) continue;
+        rest += bytes_of(*item, "rest");
+        message.events += bytes_of(*item, "events");  // of an older message
     }
     const DynamoItem& own = *items.front();
     message.role = chat::parse_role(text_of(own, "role")).value_or(chat::Role::user);
@@ -219,7 +253,8 @@ DynamoMessage decode_message(const std::vector<const DynamoItem*>& items, bool w
     message.cost_nano = number_of(own, "cost");
     if (const auto outcome = text_of(own, "outcome"); with_the_rest && !outcome.empty())
         message.outcome = outcome_from_json(outcome);
-    if (with_the_rest) whole.billed = bills_from_json(text_of(own, "bills"));
+    read_rest(rest, message);
+    if (with_the_rest) whole.billed = read_bills(own);
     whole.totals = {.messages = number_of(own, "n"),
                     .spent_nano = number_of(own, "spent").value_or(0),
                     .context_from = std::string(text_of(own, "ctx")),
@@ -281,6 +316,17 @@ DynamoItem kept_bills_item(const sessions::SessionKey& key, const BilledTurn& bi
     item["session"] = dynamo_text(key.session_id);
     item["bills"] = dynamo_text(bills_to_json({billed}));
     return item;
+}
+
+std::vector<BilledTurn> read_bills(const DynamoItem& item) {
+    if (!item.contains("bill")) return bills_from_json(text_of(item, "bills"));
+    billing::Bill bill{.model = std::string(text_of(item, "model")),
+                       .usage = parse_usage(text_of(item, "tokens")).value_or(chat::Usage()),
+                       .cost_nano = number_of(item, "cost"),
+                       .price_version = std::string(text_of(item, "bill"))};
+    return {{.turn_id = std::string(text_of(item, "turn")),
+             .ended_at = std::string(text_of(item, "created_at")),
+             .bills = {std::move(bill)}}};
 }
 
 std::string bills_to_json(const std::vector<BilledTurn>& billed) {

@@ -1,6 +1,7 @@
 // Messages as DynamoDB's items, and back.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -108,6 +109,10 @@ class MessageAssembler {
 
 /// An item of the other table: bills that no message has.
 DynamoItem kept_bills_item(const sessions::SessionKey& key, const BilledTurn& billed);
+
+/// What a message's own item says of bills: one that is told by the message itself, or a list of them.
+inline constexpr std::array bill_attributes = {"bills", "bill", "turn", "created_at", "model", "tokens", "cost"};
+std::vector<BilledTurn> read_bills(const DynamoItem& item);
 
 std::string bills_to_json(const std::vector<BilledTurn>& billed);
 std::vector<BilledTurn> bills_from_json(std::string_view json);

@@ -1,5 +1,6 @@
 #include "tertulia/storage/dynamodb_message.h"
 #include "tertulia/storage/dynamodb_keys.h"
+#include "tertulia/storage/outcome_json.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -98,6 +99,47 @@ TEST(DynamoMessage, AnOrdinaryOneSaysNoMoreThanItMust) {
     const std::vector<DynamoItem> items = encode_message(answer_with("hi"));
     for (const auto& [name, value] : items.at(0)) names.emplace_back(name);
     EXPECT_THAT(names, testing::UnorderedElementsAre("role", "content", "created_at", "turn"));
+}
+
+// As tables have them from before: the same in more bytes.
+TEST(DynamoMessage, WhatEarlierVersionsWroteIsRead) {
+    const DynamoMessage whole = everything();
+    std::vector<DynamoItem> items = stored(whole, dynamo_part_bytes);
+    DynamoItem& item = items.at(0);
+    item.erase("rest");
+    item["outcome"] = dynamo_text(outcome_to_json(whole.message.outcome.value()));
+    item["events"] = dynamo_bytes(whole.message.events);
+    item["bills"] = dynamo_text(bills_to_json(whole.billed));
+    EXPECT_EQ(assemble(std::move(items), true).at(0), whole);
+}
+
+TEST(DynamoMessage, ABillThatTheMessageTellsItselfIsNotKeptTwice) {
+    DynamoMessage whole = answer_with("hi");
+    whole.message.model = "a/b";
+    whole.message.usage =
+        chat::Usage{.input = 1, .cache_read = 2, .cache_write = 3, .output = 4, .output_estimated = true};
+    whole.billed = {{.turn_id = whole.message.turn_id,
+                     .ended_at = whole.message.created_at,
+                     .bills = {{.model = "a/b", .usage = *whole.message.usage, .price_version = "v"}}}};
+    const auto round = [&] { return assemble(stored(whole, dynamo_part_bytes), true).at(0); };
+    EXPECT_FALSE(encode_message(whole).at(0).contains("bills"));
+    EXPECT_EQ(round(), whole) << "without a price";
+    whole.message.cost_nano = whole.billed[0].bills[0].cost_nano = 7;
+    EXPECT_FALSE(encode_message(whole).at(0).contains("bills"));
+    EXPECT_EQ(round(), whole);
+    const auto expect_kept = [&](auto change) {
+        const DynamoMessage before = whole;
+        change(whole.billed[0], whole.billed[0].bills[0]);
+        EXPECT_TRUE(encode_message(whole).at(0).contains("bills"));
+        EXPECT_EQ(round(), whole);
+        whole = before;
+    };
+    expect_kept([](BilledTurn& turn, billing::Bill&) { turn.turn_id = "t_other"; });
+    expect_kept([](BilledTurn& turn, billing::Bill&) { turn.ended_at = "2026-01-01T00:00:00.000000Z"; });
+    expect_kept([](BilledTurn&, billing::Bill& bill) { bill.model = "c/d"; });
+    expect_kept([](BilledTurn&, billing::Bill& bill) { bill.is_hedge = true; });
+    expect_kept([](BilledTurn&, billing::Bill& bill) { bill.cost_nano = 8; });
+    expect_kept([](BilledTurn&, billing::Bill& bill) { bill.usage.output += 1; });
 }
 
 TEST(DynamoMessage, ItemsOfAnotherProgramAreMessages) {

@@ -16,6 +16,7 @@
 #include "tertulia/sessions/turn_checkpoint.h"
 #include "tests/support/dynamodb_stores.h"
 #include "tests/support/store_conformance.h"
+#include "tests/support/usual_answer.h"
 
 namespace tertulia::tests {
 namespace {
@@ -354,7 +355,8 @@ TEST_F(DynamoProcesses, a_long_message_is_split_between_characters_and_joined_ag
     ASSERT_TRUE(run(a->begin_turn(begin)));
     auto end = end_at(opened, "t1");
     end.message.content = text + "!";
-    end.message.events = std::string(500'000, '\x01');
+    std::mt19937 dice(1);  // what cannot be packed
+    for (int i = 0; i < 500'000; ++i) end.message.events += static_cast<char>(dice());
     ASSERT_TRUE(run(a->end_turn(end)));
     const auto snapshot = run(b->open(key_s, 9, no_limit)).value().value();
     EXPECT_EQ(snapshot.header.message_count, 2);
@@ -471,30 +473,11 @@ TEST_F(DynamoProcesses, a_turn_sees_the_whole_history_however_far_a_replica_is_b
     }
 }
 
-// As the server has it: a hundred events, one call.
-void fill_as_usual(sessions::StoredMessage& answer) {
-    sessions::EventRecord record;
-    std::uint32_t number = 0;
-    record.add({.kind = sessions::EventKind::started, .number = ++number});
-    for (int i = 0; i < 100; ++i) record.add({.kind = sessions::EventKind::text, .number = ++number, .text_size = 16});
-    record.add({.kind = sessions::EventKind::usage, .number = ++number});
-    record.add({.kind = sessions::EventKind::ended, .number = ++number});
-    answer.events = std::move(record).take();
-    answer.stop_reason = chat::StopReason::end_turn;
-    answer.usage = chat::Usage{.input = 2000, .output = 400};
-    answer.cost_nano = 4'000'000;
-    answer.outcome = {.conversation_length = 19,
-                      .messages_sent = 19,
-                      .estimated_tokens = 5000,
-                      .price_version = "2026-07-01",
-                      .attempts = {{.model = answer.model, .outcome = "ok", .ms = 4200, .tokens = 400}}};
-}
-
 // What the issue allows: cold at most 4 requests, about 4 WRU and 5 RRU with 18 KB of history; warm at most 3 requests
 // and 1 RRU.
 TEST_F(DynamoProcesses, a_turn_costs_what_it_may) {
     start(milliseconds(60'000));
-    constexpr std::size_t question_bytes = 400, answer_bytes = 1448;
+    constexpr std::size_t question_bytes = 400, answer_bytes = 1600;
     const auto turn_on = [&](DynamoStore& store, const std::string& turn) {
         const std::string session = "s_00000000000000000000000";
         const auto before = run(store.use());
@@ -505,11 +488,7 @@ TEST_F(DynamoProcesses, a_turn_costs_what_it_may) {
         auto end = end_at(opened, turn, session);
         end.message.model = "anthropic/claude-haiku-4-5";
         end.message.content.assign(answer_bytes, 'a');
-        fill_as_usual(end.message);
-        end.bills = {{.model = end.message.model,
-                      .usage = *end.message.usage,
-                      .cost_nano = end.message.cost_nano,
-                      .price_version = end.message.outcome->price_version}};
+        test::fill_as_usual(end);
         EXPECT_TRUE(run(store.end_turn(end)));
         const auto after = run(store.use());
         return storage::DynamoUse{.requests = after.requests - before.requests,
