@@ -1,5 +1,5 @@
 // What turns cost in DynamoDB, as it counts itself, and how long its requests take on DynamoDB Local:
-//   python3 tests/blackbox/dynamodb_local.py build/release/bench/dynamodb_bench
+//   python3 bench/run.py --only dynamodb
 #include <fmt/format.h>
 
 #include <chrono>
@@ -10,6 +10,7 @@
 #include "tertulia/async/worker.h"
 #include "tertulia/base/clock.h"
 #include "tertulia/storage/dynamodb_store.h"
+#include "tests/support/usual_answer.h"
 
 namespace {
 
@@ -17,6 +18,7 @@ using namespace tertulia;
 using async::Task;
 using storage::DynamoStore;
 
+constexpr const char* session_id = "s_00000000000000000000000";
 constexpr std::string_view question(
     "A question of four hundred bytes, as people ask them: with a beginning that says what they are about, a middle "
     "that explains what they have tried so far and how it went wrong, and an end that says what they would like to "
@@ -53,11 +55,8 @@ Task<void> talk(DynamoStore& store, std::string session, std::string turn, std::
                    .content = std::string(answer_bytes, 'a'),
                    .timestamp = sessions::answer_place(opened->question_place),
                    .created_at = base::format_timestamp(base::system_clock().wall_us()),
-                   .turn_id = turn,
-                   .model = "anthropic/claude-haiku-4-5",
-                   .usage = chat::Usage{.input = 2000, .output = 400},
-                   .cost_nano = 4'000'000};
-    end.bills = {{.model = end.message.model, .usage = *end.message.usage, .cost_nano = 4'000'000}};
+                   .turn_id = turn};
+    test::fill_as_usual(end);
     checked(co_await store.end_turn(end));
 }
 
@@ -76,26 +75,38 @@ Task<void> run(DynamoStore& first, DynamoStore& second) {
     fmt::print("{:<44} {:>9} {:>9} {:>9} {:>9}\n", "a turn (0.4 KB asked, 1.6 KB answered)", "requests", "WRU", "RRU",
                "ms");
     const auto id = [](int i) { return fmt::format("t_00000000000000000000{:02}", i); };
-    co_await measure("in a new session", first, [&] { return talk(first, "s", id(0), 1600); });
-    for (int i = 1; i < 9; ++i) co_await talk(first, "s", id(i), 1600);
-    co_await measure("cold, with 18 KB of history", second, [&] { return talk(second, "s", id(10), 1600); });
-    co_await measure("warm", second, [&] { return talk(second, "s", id(11), 1600); });
+    co_await measure("in a new session", first, [&] { return talk(first, session_id, id(0), 1600); });
+    for (int i = 1; i < 10; ++i) co_await talk(first, session_id, id(i), 1600);
+    co_await measure("cold, with 18 KB of history", second, [&] { return talk(second, session_id, id(10), 1600); });
+    co_await measure("warm", second, [&] { return talk(second, session_id, id(11), 1600); });
     const sessions::IdempotencyRecord key{.key = "key",
                                           .fingerprint = std::string(64, 'f'),
-                                          .session_id = "s",
+                                          .session_id = session_id,
                                           .turn_id = id(12),
                                           .expires_us = 1LL << 60};
     co_await measure("warm, with an Idempotency-Key", second, [&]() -> Task<void> {
         checked(co_await second.claim_key("local", key, "", 0));
-        co_await talk(second, "s", id(12), 1600);
+        co_await talk(second, session_id, id(12), 1600);
     });
     const auto checkpoint = [&]() -> Task<void> {
-        const auto name = std::make_shared<const sessions::TurnName>(sessions::TurnName{{"local", "s"}, id(13)});
+        const auto name = std::make_shared<const sessions::TurnName>(sessions::TurnName{{"local", session_id}, id(13)});
         std::vector<sessions::TurnCheckpoint> pieces;
         pieces.push_back({.turn = name, .data = std::string(800, 'x')});
         checked(co_await second.checkpoint(std::move(pieces)));
     };
-    co_await measure("warm, with one checkpoint", second, [&] { return talk(second, "s", id(13), 1600, checkpoint); });
+    co_await measure("warm, with one checkpoint", second,
+                     [&] { return talk(second, session_id, id(13), 1600, checkpoint); });
+    const billing::BudgetWindow day{.owner = "local", .from_us = 0, .to_us = 86'400'000'000};
+    const auto under_a_budget = [&](std::string turn) -> Task<void> {
+        const sessions::TurnName name{{"local", session_id}, turn};
+        checked(co_await second.hold_budgets(
+            {.turn = name, .nano = 9'000'000, .budgets = {{.window = day, .limit_nano = 1'000'000'000}}}));
+        co_await talk(second, session_id, turn, 1600);
+        checked(co_await second.settle_budgets(
+            {.turn = name, .held_nano = 9'000'000, .spent_nano = 4'000'000, .windows = {day}}));
+    };
+    co_await under_a_budget(id(14));
+    co_await measure("warm, under an owner's budget", second, [&] { return under_a_budget(id(15)); });
     co_await measure("the list of sessions, first", second,
                      [&]() -> Task<void> { checked(co_await second.sessions("local", 50, "")); });
     co_await measure("the list of sessions, again", second,

@@ -279,6 +279,8 @@ def markdown(raw, facts):
             ["", "turns/s", "p50 µs", "p99 µs"],
             [[name, show(store[name]["per_second"]), show(store[name]["p50_us"]), show(store[name]["p99_us"])]
              for name in ("log", "sqlite")]))
+    if "dynamodb" in facts:
+        parts.append("### What turns cost in DynamoDB\n\n```\n" + facts["dynamodb"].rstrip() + "\n```")
     if versions := before_table(results):
         parts.append("### This version beside the one before\n\n" + versions)
     goals = [(what, wanted, got, "not measured" if got == "–" else "met" if met else "**missed**")

@@ -22,6 +22,8 @@ import report
 from servers import Bench, StartFailed
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "blackbox"))
+import dynamodb_local  # noqa: E402
 
 # What one load run is like. `server`: direct (to the mock), nginx, memory or sqlite (Tertulia with that store).
 # `before`: of the other version that --before names.
@@ -218,6 +220,19 @@ class Run:
             self.failures.append(f"store_bench: {done.stderr.strip()[-400:]}")
             return
         self.facts["store"] = json.loads(done.stdout)
+
+    def case_dynamodb(self):
+        """What turns cost in DynamoDB, as DynamoDB Local counts it."""
+        if why := dynamodb_local.missing():
+            print(f"left out: {why}; ./dev test fetches what it can", file=sys.stderr)
+            return
+        with dynamodb_local.DynamoDbLocal() as local:
+            done = subprocess.run([str(self.bench.find("dynamodb_bench"))], env=os.environ | {"TERTULIA_TEST_DYNAMODB": local.url},
+                                  capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            self.failures.append(f"dynamodb_bench: {done.stderr.strip()[-400:]}")
+            return
+        self.facts["dynamodb"] = done.stdout
 
     def window(self):
         return ["--warmup", self.options.warmup, "--seconds", self.options.seconds]

@@ -49,7 +49,7 @@ struct DirectAnswer {
 };
 
 /// Asks, with the retries, failover, breakers and budgets that turns have. Nothing is stored: what it costs counts
-/// against the budgets of this process and is not in the ledger. A failover begins anew, since nobody has seen
+/// against the budgets and is not in the ledger. A failover begins anew, since nobody has seen
 /// anything. Errors: those of the provider, budget_exceeded, invalid_request (no such model), too_large, timed_out
 /// (`deadline`), unavailable (`stop`). What `parts` and `settings` refer to outlives the task.
 async::Task<base::Result<DirectAnswer>> ask_directly(const SessionService::Parts& parts,
