@@ -9,6 +9,7 @@
 #include "tertulia/base/json.h"
 #include "tertulia/storage/dynamodb_header.h"
 #include "tertulia/storage/dynamodb_message.h"
+#include "tertulia/storage/packed_text.h"
 
 using namespace tertulia;
 
@@ -32,6 +33,8 @@ storage::DynamoMessage again(storage::DynamoMessage message) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     storage::bills_from_json(text);
+    if (const auto unpacked = storage::unpack_text(text, 1 << 20); unpacked && unpacked->size() < 1 << 16)
+        if (storage::unpack_text(storage::pack_text(*unpacked), 1 << 20) != unpacked) std::abort();
     const auto parsed = base::parse_json(text);
     if (!parsed) return 0;
     std::vector<storage::DynamoItem> items;
