@@ -26,8 +26,9 @@ InvocationError invalid(std::string message) {
 
 int polls(std::string_view max_concurrency) {
     int count = 0;
-    const char* const end = max_concurrency.data() + max_concurrency.size();
-    const auto [stop, error] = std::from_chars(max_concurrency.data(), end, count);
+    const char* const begin = max_concurrency.data();
+    const char* const end = begin + max_concurrency.size();
+    const auto [stop, error] = std::from_chars(begin, end, count);
     return error == std::errc() && stop == end ? std::clamp(count, 1, most_polls) : 1;
 }
 

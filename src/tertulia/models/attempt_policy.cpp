@@ -9,7 +9,7 @@ AttemptPolicy::AttemptPolicy(RetrySettings settings, std::vector<Target> targets
                              CircuitBreakers& breakers, RetryBudget& budget)
     : settings_(settings), must_go_on_(must_go_on), breakers_(breakers), budget_(budget) {
     targets_.reserve(targets.size());
-    for (Target& target : targets) targets_.push_back({.target = std::move(target)});
+    for (const Target& target : targets) targets_.push_back({.target = target});
 }
 
 Step AttemptPolicy::call(std::size_t target, SoFar so_far, base::Milliseconds wait) {
