@@ -16,6 +16,7 @@ struct ServiceParts {
     struct Choices {
         sessions::SessionSettings settings = {.default_model = "fake/m"};
         sessions::TurnLogs::Settings logs = {};
+        sessions::Checkpoints::Settings saving = {.interval = base::Milliseconds(0)};
         std::vector<billing::BudgetRule> rules = {};
         models::RetrySettings retry = {.attempts = 1};
         std::size_t most_waiting = 100;
@@ -26,8 +27,7 @@ struct ServiceParts {
           resilience({.retry = choices.retry, .retry_share = 1, .breaker = {.failures = 0}}),
           budgets(std::move(choices.rules)),
           spending(prices, budgets, store, base::system_clock()),
-          checkpoints({.store = store, .clock = base::system_clock(), .log = log, .metrics = metrics},
-                      {.interval = base::Milliseconds(0)}),
+          checkpoints({.store = store, .clock = base::system_clock(), .log = log, .metrics = metrics}, choices.saving),
           service({.store = store,
                    .registry = registry,
                    .logs = logs,

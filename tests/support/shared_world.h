@@ -22,23 +22,33 @@ struct ProcessGround {
 
 /// One process: everything but what is behind its store, and the worker that all of them run on, is its own.
 struct Process : ProcessGround, ServiceParts {
-    Process(SharedTable& table, async::Worker& worker, std::vector<billing::BudgetRule> rules)
+    Process(SharedTable& table, async::Worker& worker, std::vector<billing::BudgetRule> rules,
+            sessions::Checkpoints::Settings saving)
         : ProcessGround{.store = SharedStore(table, worker.executor())},
           ServiceParts(store, worker,
                        {.settings = {.default_model = "fake/m", .look_again = base::Milliseconds(5)},
+                        .saving = saving,
                         .rules = std::move(rules)}) {}
 };
 
-/// All of them, on one worker. The destructor waits for all turns.
+/// All of them, on one worker, with checkpoints where `saving` says so. The destructor waits for all turns.
 class SharedWorld {
   public:
-    explicit SharedWorld(int processes = 2, const std::vector<billing::BudgetRule>& rules = {}) {
-        for (int i = 0; i < processes; ++i) processes_.push_back(std::make_unique<Process>(table, worker, rules));
+    explicit SharedWorld(int processes = 2, const std::vector<billing::BudgetRule>& rules = {},
+                         sessions::Checkpoints::Settings saving = {.interval = base::Milliseconds(0)}) {
+        for (int i = 0; i < processes; ++i)
+            processes_.push_back(std::make_unique<Process>(table, worker, rules, saving));
         worker.start("test");
+        if (saving.interval.count() == 0) return;
+        run([this]() -> async::Task<void> {
+            for (const auto& process : processes_) worker.tasks().spawn(process->checkpoints.run(worker.executor()));
+            co_return;
+        });
     }
     ~SharedWorld() {
         run([this]() -> async::Task<void> {
             for (const auto& process : processes_) process->store.thaw();
+            for (const auto& process : processes_) process->checkpoints.stop();
             EXPECT_TRUE(co_await worker.tasks().join(soon())) << "a task is left";
         });
         worker.join();

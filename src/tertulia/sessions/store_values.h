@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tertulia/base/clock.h"
 #include "tertulia/base/error.h"
 #include "tertulia/billing/bill.h"
 #include "tertulia/chat/content.h"
@@ -233,6 +234,9 @@ struct TurnOpening {
     /// Asks the turn to end as that: another process took its session over (interrupted), or somebody there asked for
     /// it. May be called from any thread, until the turn has ended or was abandoned; empty: nobody listens.
     std::function<void(TurnState as)> stop;
+    /// Tells the turn that somebody in another process follows its session, for so long at least: what they see of it
+    /// are its checkpoints. As `stop`.
+    std::function<void(base::Milliseconds time)> watched = {};
 };
 
 /// The microseconds that are one message's on a store that several processes share: such a store may split a long one

@@ -222,6 +222,7 @@ async::Task<base::Result<DynamoSessions::Runs>> DynamoSessions::hold(const sessi
     runs->key = key;
     runs->turn_id = opening.turn.turn_id;
     runs->stop = opening.stop;
+    runs->watched = opening.watched;
     runs->before = there;
     if (claim.was_refused) runs->before->turn = view.front() ? view.front()->message.turn_id : std::string();
     runs->header = there ? std::move(*there) : DynamoHeader{.first_words = claim.title, .version = claim.first_version};
@@ -240,6 +241,7 @@ async::Task<base::Result<DynamoSessions::Runs>> DynamoSessions::hold(const sessi
     set_held(*runs, claim.asked_at, claim.was_refused ? runs->header.until_ms : claim.until_ms);
     running_[name_of(key)] = runs;
     renewer_->wake();
+    tell_watched(*runs, runs->header);
     co_return runs;
 }
 

@@ -91,13 +91,14 @@ async::Task<base::Result<sessions::HandedTurn>> DynamoSessions::take_over(sessio
                        ? newest->message.role == chat::Role::user && newest->message.turn_id == header.turn
                        : newest->message.timestamp == header.rewrites && newest->message.turn_id != header.turn);
     if (!is_there) co_return std::unexpected(turn_not_running());
-    auto pieces = co_await pieces_of(key, header.turn, until);
+    auto pieces = co_await pieces_of(key, header.turn, DynamoPieces(0, DynamoPieces::Gaps::pass), until);
     if (!pieces) co_return failed(pieces.error());
 
     auto runs = std::make_shared<Running>();
     runs->key = key;
     runs->turn_id = header.turn;
     runs->stop = opening.stop;
+    runs->watched = opening.watched;
     runs->before = header;
     runs->header = header;
     runs->header.by = me_;
@@ -106,8 +107,8 @@ async::Task<base::Result<sessions::HandedTurn>> DynamoSessions::take_over(sessio
     runs->context_from = header.rewrites.empty() ? newest->totals.context_from : header.context_from;
     runs->context_window = header.rewrites.empty() ? newest->totals.context_window : header.context_window;
     if (!header.rewrites.empty()) runs->rewritten = *newest;
-    runs->pieces = pieces->size() + 1000;  // behind all that are there
-    sessions::HandedTurn handed{.pieces = std::move(*pieces),
+    runs->pieces = pieces->last() + 1000;  // behind all that may still come of it
+    sessions::HandedTurn handed{.pieces = pieces->take(),
                                 .first_number = header.rewrites.empty() ? newest->first_number : header.first_number,
                                 .rewrites = header.rewrites};
     handed.session.header = session_header(key.session_id, runs->header, newest);
@@ -122,6 +123,7 @@ async::Task<base::Result<sessions::HandedTurn>> DynamoSessions::take_over(sessio
     set_held(*runs, asked_at, until_ms);
     running_[name_of(key)] = runs;
     renewer_->wake();
+    tell_watched(*runs, header);
     co_return handed;
 }
 

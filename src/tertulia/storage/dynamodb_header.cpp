@@ -1,5 +1,8 @@
 #include "tertulia/storage/dynamodb_header.h"
 
+#include <algorithm>
+#include <string>
+
 #include "tertulia/storage/dynamodb_keys.h"
 
 namespace tertulia::storage {
@@ -9,27 +12,45 @@ DynamoHeader read_header_item(const DynamoItem& item) {
     const auto number = [&](std::string_view name, std::int64_t otherwise = 0) {
         return number_of(item, name).value_or(otherwise);
     };
-    return {.session_id = std::string(session_of_header(item)),
-            .first_words = text("title"),
-            .model = text("model"),
-            .system = text("system"),
-            .turn = text("turn"),
-            .by = text("by"),
-            .until_ms = number("until"),
-            .version = number("v"),
-            .question_place = text("place"),
-            .rewrites = text("rewrites"),
-            .first_number = static_cast<std::uint32_t>(number("first", 1)),
-            .context_from = text("ctx"),
-            .context_window = number("win"),
-            .last_activity = text("active"),
-            .stop = text("stop"),
-            .is_handed_over = number("handed") != 0,
-            .listed = text("listed"),
-            .message_count = number("n"),
-            .last_timestamp = text("last"),
-            .listed_activity = text("seen"),
-            .spent_nano = number("spent")};
+    DynamoHeader header{.session_id = std::string(session_of_header(item)),
+                        .first_words = text("title"),
+                        .model = text("model"),
+                        .system = text("system"),
+                        .turn = text("turn"),
+                        .by = text("by"),
+                        .until_ms = number("until"),
+                        .version = number("v"),
+                        .question_place = text("place"),
+                        .rewrites = text("rewrites"),
+                        .first_number = static_cast<std::uint32_t>(number("first", 1)),
+                        .context_from = text("ctx"),
+                        .context_window = number("win"),
+                        .last_activity = text("active"),
+                        .stop = text("stop"),
+                        .is_handed_over = number("handed") != 0,
+                        .listed = text("listed"),
+                        .message_count = number("n"),
+                        .last_timestamp = text("last"),
+                        .listed_activity = text("seen"),
+                        .spent_nano = number("spent")};
+    for (std::size_t i = 0; i < header.watchers.size(); ++i)
+        header.watchers[i] = {.by = text(watcher_name(i)), .until_ms = number(watched_until_name(i))};
+    return header;
+}
+
+std::string watcher_name(std::size_t which) {
+    return "w" + std::to_string(which + 1);
+}
+std::string watched_until_name(std::size_t which) {
+    return "wu" + std::to_string(which + 1);
+}
+
+base::Milliseconds watched_for(const DynamoHeader& header, std::string_view me, std::int64_t now_ms) {
+    base::Milliseconds longest{0};
+    for (const DynamoHeader::Watcher& watcher : header.watchers)
+        if (!watcher.by.empty() && watcher.by != me)
+            longest = std::max(longest, base::Milliseconds(watcher.until_ms - now_ms));
+    return longest;
 }
 
 bool has_ended(const DynamoHeader& header, const DynamoMessage* newest) {

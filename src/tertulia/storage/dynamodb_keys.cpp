@@ -33,12 +33,12 @@ std::string turns_pk(const sessions::SessionKey& key) {
     return fmt::format("T#{}|{}", key.owner, key.session_id);
 }
 
-std::string checkpoint_prefix(std::string_view turn_id) {
-    return fmt::format("{}#", turn_id);
+std::string checkpoint_sk(std::string_view turn_id, std::uint64_t number) {
+    return fmt::format("{}#{:06}", turn_id, number);
 }
 
-std::string checkpoint_sk(std::string_view turn_id, std::size_t number) {
-    return fmt::format("{}#{:06}", turn_id, number);
+std::string after_checkpoints_sk(std::string_view turn_id) {
+    return fmt::format("{}#~", turn_id);
 }
 
 std::string replaced_sk(std::string_view turn_id, std::size_t part) {

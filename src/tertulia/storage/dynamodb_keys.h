@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -26,8 +27,9 @@ std::string_view session_of_header(const DynamoItem& item);
 
 /// What is kept of single turns of a session: checkpoints, and answers as they were before they were rewritten.
 std::string turns_pk(const sessions::SessionKey& key);
-std::string checkpoint_prefix(std::string_view turn_id);
-std::string checkpoint_sk(std::string_view turn_id, std::size_t number);
+/// A turn's item number `number` (from 1), and what is greater than all of them.
+std::string checkpoint_sk(std::string_view turn_id, std::uint64_t number);
+std::string after_checkpoints_sk(std::string_view turn_id);
 /// `part` from 0; the first one's key is what those of the others begin with.
 std::string replaced_sk(std::string_view turn_id, std::size_t part = 0);
 

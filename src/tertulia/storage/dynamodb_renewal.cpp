@@ -47,8 +47,9 @@ async::Task<base::Result<void>> DynamoSessions::renew(Runs runs, Deadline deadli
     if (!done) co_return failed(done.error());
     set_held(*runs, asked_at, until_ms);
     const auto as = sessions::parse_turn_state(text_of(*done, "stop"));
-    if (as && !std::exchange(runs->is_asked_to_stop, true) && runs->stop && find(runs->key, runs->turn_id) == runs)
-        runs->stop(*as);
+    const bool is_running = find(runs->key, runs->turn_id) == runs;
+    if (as && !std::exchange(runs->is_asked_to_stop, true) && runs->stop && is_running) runs->stop(*as);
+    if (is_running) tell_watched(*runs, read_header_item(*done));
     co_return Result<void>();
 }
 

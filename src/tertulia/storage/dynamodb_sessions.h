@@ -18,6 +18,7 @@
 #include "tertulia/storage/dynamodb_header.h"
 #include "tertulia/storage/dynamodb_history.h"
 #include "tertulia/storage/dynamodb_keys.h"
+#include "tertulia/storage/dynamodb_pieces.h"
 #include "tertulia/storage/dynamodb_tables.h"
 #include "tertulia/storage/dynamodb_update.h"
 #include "tertulia/storage/session_rules.h"
@@ -32,6 +33,9 @@ struct DynamoSettings {
     /// more than its claim.
     base::Milliseconds lease{9000};
     base::Milliseconds renew_after{5500};
+    /// How long a mark holds that a process follows a session's turns, and when it is renewed at the earliest.
+    base::Milliseconds watched_for{30'000};
+    base::Milliseconds watch_again{20'000};
     /// How long a turn that was handed over waits for who goes on with it.
     base::Milliseconds handed_over_limit{60'000};
     /// For one method of the store, with all of its requests.
@@ -70,6 +74,8 @@ class DynamoSessions {
     Task<Result<void>> free_key(std::string owner, std::string key, std::string turn_id);
     Task<Result<bool>> ask_to_stop(sessions::TurnName turn, sessions::TurnState as);
     Task<Result<std::string>> running_turn(sessions::SessionKey key);
+    Task<Result<void>> watch(sessions::SessionKey key);
+    Task<Result<sessions::TurnNews>> news(sessions::TurnName turn, sessions::NewsPlace from);
     Task<Result<void>> hand_over(sessions::TurnName turn);
     Task<Result<sessions::HandedTurn>> take_over(sessions::TurnOpening opening);
     Task<Result<std::optional<sessions::BudgetShortage>>> hold_budgets(sessions::BudgetHold hold);
@@ -100,6 +106,7 @@ class DynamoSessions {
         sessions::SessionKey key;
         std::string turn_id;
         std::function<void(sessions::TurnState)> stop;
+        std::function<void(base::Milliseconds)> watched;
         DynamoHeader header;                 // as it is with the claim
         std::optional<DynamoHeader> before;  // as it was; nothing: there was none
         std::vector<DynamoMessage> newest;   // newest first; once it has begun with its question
@@ -116,7 +123,7 @@ class DynamoSessions {
         bool is_renewing = false;
         bool is_lost = false;
         bool is_asked_to_stop = false;
-        std::size_t pieces = 0;  // of its checkpoints
+        std::uint64_t pieces = 0;  // of its checkpoints: items
     };
     using Runs = std::shared_ptr<Running>;
 
@@ -179,6 +186,10 @@ class DynamoSessions {
     Task<bool> is_held(Runs runs, Deadline deadline);
     Task<Result<void>> renew(Runs runs, Deadline deadline);
     Task<void> renew_in_turn(Runs runs);
+    void tell_watched(const Running& runs, const DynamoHeader& header) const;
+
+    // -- following (dynamodb_following.cpp)
+    Task<Outcome<DynamoItem>> mark_watched(const sessions::SessionKey& key, std::size_t which, Deadline deadline);
 
     // -- turns (dynamodb_turns.cpp)
     Task<Result<std::int64_t>> begin_question(Runs runs, sessions::StoredMessage message, std::uint32_t first_number,
@@ -193,8 +204,9 @@ class DynamoSessions {
     // -- checkpoints (dynamodb_checkpoints.cpp)
     Task<Result<std::optional<sessions::TurnRemains>>> remains_of(const sessions::SessionKey& key, std::string turn_id,
                                                                   Deadline deadline);
-    Task<Outcome<std::vector<std::string>>> pieces_of(const sessions::SessionKey& key, std::string turn_id,
-                                                      Deadline deadline);
+    // `pieces`: none yet.
+    Task<Outcome<DynamoPieces>> pieces_of(const sessions::SessionKey& key, std::string turn_id, DynamoPieces pieces,
+                                          Deadline deadline);
 
     // -- budgets (dynamodb_budgets.cpp)
     Task<Result<std::optional<std::int64_t>>> hold_one(const sessions::BudgetHold& hold,
@@ -236,6 +248,8 @@ class DynamoSessions {
     DynamoCache cache_;
     std::map<std::string, Runs> running_;  // by owner and session
     std::shared_ptr<async::Waiter> renewer_;
+    // Sessions whose turns are followed here: when the next mark is due.
+    std::map<std::string, base::SteadyTime> watched_;
     bool stopped_ = false;
 };
 
