@@ -140,6 +140,8 @@ class ChatErrorsTest(ServerCase):
         ):
             with self.subTest(kind):
                 self.assert_error(self.post({"message": "x"}, {"content-type": kind}), 415, "invalid_request")
+        packed = {"content-type": "application/json", "content-encoding": "gzip"}
+        self.assert_error(self.post({"message": "x"}, packed), 415, "invalid_request")
 
     def test_every_error_has_a_request_id_of_its_own(self):
         self.assertEqual(len({self.post({}).json["request_id"] for _ in range(5)}), 5)

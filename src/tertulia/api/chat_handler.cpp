@@ -7,17 +7,23 @@
 #include "tertulia/api/server_timing.h"
 #include "tertulia/api/turn_handlers.h"
 #include "tertulia/base/json.h"
+#include "tertulia/http/ascii.h"
 #include "tertulia/http/body_gate.h"
 
 namespace tertulia::api {
 namespace {
 
 base::Result<void> check_media_type(const http::Request& request) {
-    if (http::is_media_type(request.headers.get("content-type"), "application/json")) return {};
-    return std::unexpected(base::Error{.code = base::Errc::invalid_request,
-                                       .message = "Send the body as 'Content-Type: application/json'.",
-                                       .title = "Unsupported media type",
-                                       .status = 415});
+    const auto unsupported = [](const char* message) {
+        return std::unexpected(base::Error{
+            .code = base::Errc::invalid_request, .message = message, .title = "Unsupported media type", .status = 415});
+    };
+    if (!http::is_media_type(request.headers.get("content-type"), "application/json"))
+        return unsupported("Send the body as 'Content-Type: application/json'.");
+    const std::string_view coding = http::trim(request.headers.get("content-encoding"));
+    if (!coding.empty() && !http::equal_ignoring_case(coding, "identity"))
+        return unsupported("Send the body as it is, without 'Content-Encoding'.");
+    return {};
 }
 
 void free_body(http::Request& request) {

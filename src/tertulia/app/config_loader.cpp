@@ -100,7 +100,7 @@ std::pair<ApiKey, std::string> vendor_key(const std::string& name, const Environ
     const std::array<std::pair<std::string, std::string_view>, 3> forms{
         {{name, ""}, {name + "_SECRET", "secret:"}, {name + "_PARAMETER", "parameter:"}}};
     for (const auto& [variable_name, prefix] : forms) {
-        const std::string_view text = variable(environment, variable_name);
+        const std::string_view text = without_line_end(variable(environment, variable_name));
         if (text.empty()) continue;
         if (!found.first.empty()) {
             const std::string warning =

@@ -257,7 +257,7 @@ TEST_F(LoadConfig, KeysMayBeKeptByAws) {
     EXPECT_EQ(loaded->sources.at("providers.anthropic.api_key"), "environment ANTHROPIC_API_KEY_SECRET");
     EXPECT_THAT(loaded->warnings, testing::IsEmpty());
 
-    const auto both = load("", {{"OPENAI_API_KEY", "k"}, {"OPENAI_API_KEY_SECRET", "s"}});
+    const auto both = load("", {{"OPENAI_API_KEY", "k \n"}, {"OPENAI_API_KEY_SECRET", "s"}});
     EXPECT_EQ(both->config.providers[0].api_key.secret.reveal(), "k");
     EXPECT_EQ(both->config.providers[0].api_key.reference, "");
     EXPECT_THAT(both->warnings, ElementsAre("OPENAI_API_KEY_SECRET is not looked at, since OPENAI_API_KEY is set"));

@@ -166,14 +166,17 @@ bool is_bare_secret(std::string_view text) {
            !aws::parse_secret_reference(text);
 }
 
+std::string_view without_line_end(std::string_view secret) {
+    return secret.substr(0, secret.find_last_not_of(" \t\r\n") + 1);
+}
+
 Result<base::Secret> read_secret(std::string_view text, const Environment& environment) {
     if (text.starts_with("env:")) {
         const std::string_view name = text.substr(4);
-        const auto found = environment.find(name);
-        if (found == environment.end() || found->second.empty()) {
+        const std::string_view value = without_line_end(base::variable(environment, name));
+        if (value.empty())
             return base::fail(Errc::invalid_request, fmt::format("the environment variable {} is not set", name));
-        }
-        return base::Secret(found->second);
+        return base::Secret(std::string(value));
     }
     if (text.starts_with("file:")) {
         const std::string path(text.substr(5));
@@ -182,7 +185,7 @@ Result<base::Secret> read_secret(std::string_view text, const Environment& envir
         if (!std::getline(file, line)) {
             return base::fail(Errc::invalid_request, fmt::format("cannot read a secret from the file {}", path));
         }
-        while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+        line.resize(without_line_end(line).size());
         if (line.empty()) {
             return base::fail(Errc::invalid_request, fmt::format("the first line of the file {} is empty", path));
         }

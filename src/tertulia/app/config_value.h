@@ -26,6 +26,10 @@ base::Result<void> set_from_file(const Key<Owner>& key, Owner& owner, const File
 /// "env:NAME", "file:PATH" (its first line) or the secret itself.
 base::Result<base::Secret> read_secret(std::string_view text, const Environment& environment);
 
+/// Without the blanks and line ends at its end: what made a secret out of a file's line often left them there, and none
+/// ends so. Pure.
+std::string_view without_line_end(std::string_view secret);
+
 /// Does the secret itself stand in `text`?
 bool is_bare_secret(std::string_view text);
 
