@@ -11,7 +11,7 @@ TOKEN = "blackbox-chat-token"
 
 class ChatCommandTest(ServerCase):
     def talk(self, text, *arguments, env=None):
-        return run("chat", "--url", self.server.url, *arguments, text=text, env=env)
+        return run("chat", "--server", self.server.url, *arguments, text=text, env=env)
 
     def test_each_line_is_a_message_of_one_session(self):
         code, output, errors = self.talk("My name is Ada.\nWho am I?\n")

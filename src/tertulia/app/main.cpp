@@ -115,7 +115,7 @@ int run(int argc, char** argv) {
     cli::ChatOptions chat_options;
     std::string token;
     CLI::App& chat_command = *program.add_subcommand("chat", "Chat in the terminal with a running server");
-    chat_command.add_option("--url", chat_options.url, "The server's address")->capture_default_str();
+    chat_command.add_option("--server,--url", chat_options.url, "The server's address")->capture_default_str();
     chat_command.add_option("--session", chat_options.session_id, "The session to resume")->type_name("ID");
     chat_command.add_option("--model", chat_options.model, "The model to ask")->type_name("PROVIDER/MODEL");
     chat_command.add_option("--token", token,
