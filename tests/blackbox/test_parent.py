@@ -70,7 +70,7 @@ class ParentTest(ServerCase):
 
     def test_of_several_with_one_parent_exactly_one_wins(self):
         for form in ("json", "mixed"):
-            for policy in ("queue", "reject"):
+            for policy in ("queue", "reject", "interrupt"):
                 with self.subTest(form=form, policy=policy):
                     session, gate = f"race-{form}-{policy}", Gate()
                     parent = self.begun(session)[-1]
@@ -98,7 +98,7 @@ class ParentTest(ServerCase):
                     messages = self.server.history(session)
                     self.assertEqual([m["content"] for m in messages][2:], [winner, "won"])
                     self.assertEqual(len(self.upstream.asked(session)), 1)
-                    if policy == "queue":  # they waited, so they missed what the winner added
+                    if policy != "reject":  # they waited, so they missed what the winner added
                         for status, body in results:
                             if status == 409:
                                 self.assertEqual(body["code"], "conflict")
@@ -119,6 +119,28 @@ class ParentTest(ServerCase):
         body = self.assert_error(answers[0], 409, "conflict")
         self.assertEqual(body["missed"][0]["content"], "one")
         self.assertEqual(len(self.server.history("waited")), 4)
+
+    def test_only_one_who_saw_the_question_interrupts_its_answer(self):
+        for seen in (False, True):
+            with self.subTest(seen=seen):
+                session = f"interrupted-{seen}"
+                parent, gate = self.begun(session)[-1], Gate()
+                self.upstream.script(session, Answer("half", gate, "whole"))
+                running = self.server.stream("one", session, model="openai/" + session)
+                running.until("text.delta")
+                if seen:
+                    parent = self.server.history(session)[-1]["timestamp"]
+                    fields = {"parent": parent, "on_busy": "interrupt", "model": "openai/begun"}
+                    self.assert_answer(self.server.chat("two", session, **fields))
+                    self.assertEqual(running.finish().name, "turn.cancelled")
+                    self.assert_stale(self.server.chat("three", session, **fields), session, parent)
+                else:
+                    stale = self.server.stream("two", session, parent=parent, on_busy="interrupt")
+                    self.assertEqual(stale.next().name, "turn.queued")
+                    gate.open()
+                    self.assertEqual(running.finish().name, "turn.completed")
+                    self.assertEqual(stale.finish().json["missed"][0]["content"], "one")
+                self.assertEqual(len(self.server.history(session)), 6 if seen else 4)
 
     def test_one_who_saw_the_running_answers_end_may_send(self):
         """The head is the last message of the session: also one that was cancelled, or failed."""

@@ -54,6 +54,7 @@ base::Result<BegunTurn> SessionService::start(TurnRequest request, std::optional
     }
     auto claim = make_claim(name->key, name->turn_id);
     claim->request_id = request.request_id;
+    claim->parent = request.parent;
     if (auto entered = parts_.registry.enter(claim, request.on_busy); !entered) return std::unexpected(entered.error());
     auto log = parts_.logs.make(name);
     if (!log) {

@@ -11,7 +11,7 @@ async::Task<base::Result<SharedOrder::Look>> SharedOrder::look(TurnOpening openi
     if (opened) co_return Look{.must_wait = false, .session = *std::move(opened)};
     const bool is_busy = opened.error().code == base::Errc::conflict && opened.error().retry_after;
     if (!is_busy || rejects) co_return std::unexpected(std::move(opened.error()));
-    if (claim_.interrupts) co_await interrupt();
+    if (claim_.interrupts && claim_.parent.empty()) co_await interrupt();
     parts_.registry.wait_elsewhere(claim_);
     co_return Look{.must_wait = true, .session = {}};
 }

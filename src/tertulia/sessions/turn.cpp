@@ -209,6 +209,7 @@ void Turn::begin_append() {
 
 async::Task<void> Turn::append_message(TurnStart start) {
     const base::SteadyTime begin = now();
+    std::string head = start.rewrites.empty() ? start.message.timestamp : start.rewrites;
     base::Result<std::int64_t> appended;
     try {
         appended = co_await parts_.store.begin_turn(std::move(start));
@@ -220,6 +221,7 @@ async::Task<void> Turn::append_message(TurnStart start) {
     parts_.metrics.store("begin_turn", seconds(now() - begin), !appended.has_value());
     if (appended) {
         messages_ = *appended;
+        parts_.registry.set_head(*claim_, std::move(head));
         publish_start();
     } else {
         append_error_ = std::make_unique<base::Error>(std::move(appended.error()));

@@ -137,7 +137,8 @@ async::Task<TurnQuestion::Problem> TurnQuestion::complete(std::size_t least) {
 }
 
 async::Task<TurnQuestion::Problem> TurnQuestion::check_parent() {
-    if (asking_->request.parent.empty() || asking_->request.parent == asking_->header.last_timestamp)
+    if (asking_->request.parent.empty() || asking_->request.parent == asking_->header.last_timestamp ||
+        has_interrupted_parent())
         co_return std::nullopt;
     auto page = co_await parts_.store.messages(
         claim_.key,
@@ -146,6 +147,13 @@ async::Task<TurnQuestion::Problem> TurnQuestion::check_parent() {
     asking_->missed = *page ? std::move((*page)->messages) : std::vector<StoredMessage>();
     co_return base::Error{.code = base::Errc::conflict,
                           .message = "The session has moved on since 'parent'; read what was missed, and send again."};
+}
+
+// Has nothing come after the parent but the answer to it, as far as it was when this message interrupted it?
+bool TurnQuestion::has_interrupted_parent() const {
+    const std::vector<StoredMessage>& history = asking_->history;
+    return claim_.interrupts && history.size() >= 2 && history[0].timestamp == asking_->header.last_timestamp &&
+           history[0].state == TurnState::cancelled && history[1].timestamp == asking_->request.parent;
 }
 
 TurnQuestion::Problem TurnQuestion::take_up_answer() {

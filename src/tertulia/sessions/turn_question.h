@@ -104,6 +104,7 @@ class TurnQuestion {
     async::Task<Problem> complete(std::size_t least);
     void take_own_question(std::size_t own);
     async::Task<Problem> check_parent();
+    bool has_interrupted_parent() const;
     Problem take_up_answer();
     Problem choose_route();
     async::Task<Problem> wait_for_model(base::Deadline deadline);

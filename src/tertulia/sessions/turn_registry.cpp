@@ -51,7 +51,8 @@ base::Result<void> TurnRegistry::enter(std::shared_ptr<TurnClaim> claim, OnBusy 
                                            .retry_after = base::Milliseconds(1000)});
     }
     auto place = claims.end();
-    claim->interrupts = on_busy == OnBusy::interrupt;
+    const bool is_stale = !claim->parent.empty() && (claims.empty() || claims.front()->head != claim->parent);
+    claim->interrupts = on_busy == OnBusy::interrupt && !is_stale;
     if (claim->interrupts && !claims.empty()) {
         const bool runs = !claims.front()->waits_elsewhere;
         if (runs) request_stop(claims.front(), TurnState::cancelled);
@@ -97,6 +98,11 @@ bool TurnRegistry::stop_waiting_elsewhere(TurnClaim& claim) {
     return true;
 }
 
+void TurnRegistry::set_head(TurnClaim& claim, std::string head) {
+    const std::lock_guard lock(mutex_);
+    claim.head = std::move(head);
+}
+
 void TurnRegistry::leave(const TurnClaim& claim) {
     const std::lock_guard lock(mutex_);
     const auto found = lines_.find(line_name(claim.key));
@@ -117,9 +123,10 @@ void TurnRegistry::leave(const TurnClaim& claim) {
     }
 }
 
-// Who interrupts means whatever runs before its own turn.
+// Who interrupts means whatever runs before its own turn; but with a parent only the turn that ran when it came.
 void TurnRegistry::stop_if_interrupted(const Claims& line) {
-    if (line.claims.size() > 1 && line.claims[1]->interrupts) request_stop(line.claims.front(), TurnState::cancelled);
+    if (line.claims.size() > 1 && line.claims[1]->interrupts && line.claims[1]->parent.empty())
+        request_stop(line.claims.front(), TurnState::cancelled);
 }
 
 std::string TurnRegistry::running(const SessionKey& key) const {

@@ -32,6 +32,10 @@ struct TurnClaim {
     std::optional<base::Error> stop_why = {};
     /// The request that began it (TurnRequest::request_id).
     std::string request_id = {};
+    /// The last message that its sender saw (TurnRequest::parent).
+    std::string parent = {};
+    /// The session's last message as the turn runs; empty until that is stored. The registry's.
+    std::string head = {};
     /// It ends the turn that runs when it comes, wherever, and goes before those that merely wait. `enter` says it.
     bool interrupts = false;
     /// The first one of its session here, it waits for a turn of another process: it does not run. The registry's.
@@ -55,7 +59,8 @@ class TurnRegistry {
         : max_waiting_(max_waiting), max_turns_(max_turns) {}
 
     /// Takes a place in the session's order: the last one, or, interrupting, the one after the turn that runs (which is
-    /// asked to end as cancelled) and after those that interrupted it before. `conflict` with retry_after: the session
+    /// asked to end as cancelled) and after those that interrupted it before. With a `parent` it interrupts only a turn
+    /// whose message is that parent: who has not seen it ends nothing. `conflict` with retry_after: the session
     /// is busy (reject), or too many wait in it; `unavailable`: closed, or too many turns in all.
     base::Result<void> enter(std::shared_ptr<TurnClaim> claim, OnBusy on_busy);
     /// Takes the last place, however many wait: for what is not a message.
@@ -66,6 +71,8 @@ class TurnRegistry {
     void wait_elsewhere(TurnClaim& claim);
     /// It looks again whether its place has come. False: it is not even the first here any more.
     bool stop_waiting_elsewhere(TurnClaim& claim);
+    /// The claim's turn runs, and the session's last message is now this one.
+    void set_head(TurnClaim& claim, std::string head);
     /// Gives the place up, waiting or running; the next one is woken.
     void leave(const TurnClaim& claim);
 

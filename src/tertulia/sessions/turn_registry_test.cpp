@@ -138,6 +138,38 @@ TEST_F(TurnRegistryTest, OfSeveralInterruptionsTheLastOneStaysAndTheyKeepTheirOr
     EXPECT_FALSE(is_stopped("waits"));
 }
 
+TEST_F(TurnRegistryTest, WhoNamesAParentInterruptsOnlyTheTurnOfThatMessage) {
+    ASSERT_TRUE(enter("a"));
+    const auto enter_seeing = [&](const std::string& turn_id, const std::string& parent) {
+        const auto made = claim(turn_id);
+        made->parent = parent;
+        return registry.enter(made, OnBusy::interrupt);
+    };
+    ASSERT_TRUE(enter_seeing("early", "q"));  // nothing of "a" is stored yet
+    registry.set_head(*claims["a"], "q");
+    EXPECT_FALSE(is_stopped("a"));
+    ASSERT_TRUE(enter_seeing("stale", "before"));
+    EXPECT_FALSE(is_stopped("a"));
+    ASSERT_TRUE(enter_seeing("fresh", "q"));
+    EXPECT_TRUE(is_stopped("a"));
+    registry.leave(*claims["a"]);
+    EXPECT_TRUE(registry.is_first(*claims["fresh"]));
+    EXPECT_EQ(run_all(), (Order{"fresh", "early", "stale"}));
+}
+
+TEST_F(TurnRegistryTest, OfTwoWhoInterruptTheSameMessageTheFirstIsNotInterrupted) {
+    ASSERT_TRUE(enter("a"));
+    registry.set_head(*claims["a"], "q");
+    for (const char* id : {"first", "second"}) {
+        const auto made = claim(id);
+        made->parent = "q";
+        ASSERT_TRUE(registry.enter(made, OnBusy::interrupt));
+    }
+    registry.leave(*claims["a"]);
+    EXPECT_TRUE(registry.is_first(*claims["first"]));
+    EXPECT_FALSE(is_stopped("first"));
+}
+
 TEST_F(TurnRegistryTest, AnInterruptionOfAnIdleSessionIsAMessageLikeAnyOther) {
     EXPECT_TRUE(enter("a", OnBusy::interrupt));
     EXPECT_TRUE(enter("b"));
