@@ -7,7 +7,7 @@ import unittest
 
 import dynamodb_faults
 import load
-from answers import Answer
+from answers import Answer, Usage
 from client import Response
 from dynamodb_case import DynamoCase
 from fake_upstream import Gate
@@ -94,6 +94,45 @@ class ProcessesTest(DynamoCase):
             self.assertEqual([q for q in questions if q.startswith(f"{n}.")], [f"{n}.{i}" for i in range(6)])
         for question, answer in zip(history[::2], history[1::2]):
             self.assertEqual(question["turn_id"], answer["turn_id"])
+
+
+class BudgetsTest(DynamoCase):
+    # 2 nano-dollars for a token of output, nothing for input: an answer of at most 50 tokens is 100.
+    config = {"prices": [{"model": "openai/m", "input": "0", "output": "0.002"}], "max_tokens": 50,
+              "budgets": [{"owner": "*", "per": "day", "usd": "0.000001050"}]}
+
+    def test_many_at_once_overspend_by_nothing_and_a_dead_server_holds_nothing(self):
+        servers = [self.running(config=self.config) for _ in range(3)]
+        killed = self.start(config=self.config)
+        self.addCleanup(killed.kill)
+        gate = Gate()
+        self.upstream.script("m", Answer("half an ", gate, "answer"))
+        killed.stream("in the middle", "cut", model="openai/m").until("text.delta")
+        gate.wait_reached()
+        killed.process.kill()
+        gone = time.monotonic()
+
+        self.upstream.script("m", *[Answer("x", usage=Usage(output=50))] * 200)
+        statuses = []
+
+        def ask(number):
+            statuses.append(servers[number % 3].chat("x", f"s{number}", model="openai/m", timeout=60).status)
+
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(200)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(sorted(set(statuses)), [200, 402])
+        # Nine, and what the dead server's turn holds; ten, where it took so long that that was found out.
+        self.assertIn(statuses.count(200), [9] if time.monotonic() - gone < TAKE_OVER else [9, 10])
+        if statuses.count(200) == 9:
+            wait_for(lambda: servers[1].chat("x", "late", model="openai/m").status == 200, "room", 2 * TAKE_OVER)
+        body = self.assert_error(servers[2].chat("x", "more", model="openai/m"), 402, "budget_exceeded")
+        self.assertLessEqual(float(body["budget"]["left_usd"]), 0.000000050)
+        usage = servers[0].get("/usage").json["total"]["usd"]
+        self.assertLessEqual(float(usage), 0.000001050)
+        self.assertEqual(self.local.items("cut")[-1]["state"], "interrupted")
 
 
 class FaultsTest(DynamoCase):

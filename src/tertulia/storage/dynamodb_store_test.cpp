@@ -447,7 +447,7 @@ TEST_F(DynamoProcesses, a_turn_sees_the_whole_history_however_far_a_replica_is_b
         EXPECT_EQ(opened->value().header.message_count, std::ssize(expected));
         return opened;
     };
-    for (int i = 0; i < 200 && !HasFailure(); ++i) {
+    for (int i = 0; i < 80 && !HasFailure(); ++i) {
         DynamoStore& store = dice() % 2 == 0 ? *a : *b;
         DynamoStore& other = dice() % 2 == 0 ? *a : *b;
         if (dice() % 16 == 0) {
