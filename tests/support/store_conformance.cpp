@@ -392,6 +392,27 @@ TEST_P(StoreConformance, a_turn_whose_end_was_never_written_is_closed_before_the
     }
 }
 
+TEST_P(StoreConformance, one_turn_is_closed_as_interrupted) {
+    if (store->is_shared()) return;  // `turn` sees to that
+    ASSERT_TRUE(run(store->begin_turn(start_of("a", "t1", at(1)))));
+    ASSERT_TRUE(run(store->begin_turn(start_of("b", "t2", at(1)))));
+    for (const sessions::TurnName& other : {sessions::TurnName{{"local", "a"}, "t2"},
+                                            {{"local", "c"}, "t1"},
+                                            {{"other", "a"}, "t1"},
+                                            {{"local", "a"}, ""}}) {
+        EXPECT_TRUE(run(store->close_turn(other, base_us)));
+        EXPECT_FALSE(run(store->turn({{"local", "a"}, "t1"})).value()->answer);
+    }
+    const sessions::TurnName name{{"local", "a"}, "t1"};
+    EXPECT_TRUE(run(store->close_turn(name, base_us + 10'000'000)));
+    EXPECT_TRUE(run(store->close_turn(name, base_us + 20'000'000)));
+    const auto turn = run(store->turn(name)).value().value();
+    EXPECT_EQ(turn.answer->state, TurnState::interrupted);
+    EXPECT_EQ(turn.answer->timestamp, at(10));
+    EXPECT_EQ(run(store->open({"local", "a"}, 10, no_limit)).value().value().header.message_count, 2);
+    EXPECT_TRUE(run(store->end_turn(end_of("b", "t2", at(20)))));
+}
+
 TEST_P(StoreConformance, turns_left_running_are_closed_as_interrupted) {
     ASSERT_TRUE(run(store->begin_turn(start_of("a", "t1", at(1)))));
     ASSERT_TRUE(run(store->begin_turn(start_of("b", "t2", at(50), "q", "other"))));

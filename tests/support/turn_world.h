@@ -103,6 +103,9 @@ class GatedStore final : public sessions::SessionStore {
     async::Task<base::Result<std::int64_t>> close_interrupted(std::int64_t now_us) override {
         return memory.close_interrupted(now_us);
     }
+    async::Task<base::Result<void>> close_turn(sessions::TurnName turn, std::int64_t now_us) override {
+        return memory.close_turn(std::move(turn), now_us);
+    }
     async::Task<base::Result<std::optional<sessions::StoredTurn>>> turn(sessions::TurnName name) override {
         return memory.turn(std::move(name));
     }

@@ -179,6 +179,26 @@ TEST_F(SessionFeedTest, TurnsThatNeverStartedArePassedOver) {
     EXPECT_EQ(read(*reader), all_of({a, b}));
 }
 
+TEST_F(SessionFeedTest, ATurnWhoseEndCouldNotBeStoredIsClosedByWhoeverAsksForIt) {
+    world.store.gates_reads = false;
+    const auto a = say("a", {"is done", "finishes", "fails"});
+    const auto failed = world.now(world.service.read(a));
+    ASSERT_TRUE(failed);
+    EXPECT_EQ(failed->result()->state, TurnState::failed) << "while its log is here";
+    forget_logs();
+    {
+        const auto closed = world.now(world.service.read(a));
+        ASSERT_TRUE(closed) << closed.error().message;
+        EXPECT_EQ(closed->result()->state, TurnState::interrupted);
+    }
+    const auto b = say("b");
+    const auto reader = feed();
+    ASSERT_TRUE(world.now(reader->from(a.turn_id, 1)));
+    const auto events = read(*reader);
+    ASSERT_EQ(events.size(), 5u);
+    EXPECT_EQ(events.front(), a.turn_id + ":10002") << "beyond all that anybody saw";
+}
+
 TEST_F(SessionFeedTest, AWaitEndsWithTheNextTurnOrWithAStop) {
     const auto reader = feed();
     reader->from_now();

@@ -122,17 +122,23 @@ async::Task<base::Result<BegunTurn>> SessionService::continue_as(TurnName name, 
 
 async::Task<base::Result<TurnReader>> SessionService::read(TurnName name, std::uint32_t after) {
     if (auto log = parts_.logs.find(name)) co_return TurnReader(std::move(log), parts_.executor, after);
-    const auto stored = co_await parts_.store.turn(name);
-    if (!stored) co_return std::unexpected(stored.error());
-    if (!*stored) co_return std::unexpected(no_such_turn());
-    if (const auto& answer = (*stored)->answer) {
-        auto log = parts_.logs.restore(name, *answer);
-        if (!log) co_return std::unexpected(log.error());
-        co_return TurnReader(*std::move(log), parts_.executor, after);
+    for (const bool may_close : {true, false}) {
+        const auto stored = co_await parts_.store.turn(name);
+        if (!stored) co_return std::unexpected(stored.error());
+        if (!*stored) co_return std::unexpected(no_such_turn());
+        if (const auto& answer = (*stored)->answer) {
+            auto log = parts_.logs.restore(name, *answer);
+            if (!log) co_return std::unexpected(log.error());
+            co_return TurnReader(*std::move(log), parts_.executor, after);
+        }
+        // Begun elsewhere, or between the two looks.
+        if (auto log = parts_.logs.find(name)) co_return TurnReader(std::move(log), parts_.executor, after);
+        if (parts_.store.is_shared()) co_return follow(name, after);
+        // It has ended here, and could not be stored: now, perhaps, it can.
+        if (!may_close || parts_.registry.running(name.key) == name.turn_id) break;
+        const auto closed = co_await parts_.store.close_turn(name, parts_.clock.wall_us());
+        if (!closed) co_return std::unexpected(closed.error());
     }
-    // Begun elsewhere, or between the two looks.
-    if (auto log = parts_.logs.find(name)) co_return TurnReader(std::move(log), parts_.executor, after);
-    if (parts_.store.is_shared()) co_return follow(name, after);
     co_return std::unexpected(base::Error{.code = base::Errc::unavailable,
                                           .message = "This turn's events are not here; try again in a moment.",
                                           .retry_after = base::Milliseconds(1000)});

@@ -60,6 +60,10 @@ async::Task<base::Result<std::string>> SessionStore::running_turn(SessionKey) {
     co_return std::string();
 }
 
+async::Task<base::Result<void>> SessionStore::close_turn(TurnName, std::int64_t) {
+    co_return base::Result<void>();
+}
+
 async::Task<base::Result<void>> SessionStore::hand_over(TurnName) {
     co_return base::fail(base::Errc::not_found, "This store is no other process's: a turn cannot be handed over.");
 }

@@ -328,6 +328,10 @@ class SessionStore {
     /// after a crash); gives their number. The answer's timestamp is base::next_timestamp(last, now_us).
     virtual async::Task<base::Result<std::int64_t>> close_interrupted(std::int64_t now_us) = 0;
 
+    /// The same for one turn, if it is its session's running one: the caller knows that it never ends by itself. Shared
+    /// stores need no help (`turn`).
+    virtual async::Task<base::Result<void>> close_turn(TurnName turn, std::int64_t now_us);
+
     /// One turn; nothing where the session has none of this id. A turn whose process has lost its claim is closed as
     /// interrupted first.
     virtual async::Task<base::Result<std::optional<StoredTurn>>> turn(TurnName name) = 0;

@@ -215,6 +215,14 @@ async::Task<Result<std::int64_t>> MemoryStore::close_interrupted(std::int64_t no
     co_return closed;
 }
 
+async::Task<Result<void>> MemoryStore::close_turn(sessions::TurnName turn, std::int64_t now_us) {
+    const std::lock_guard lock(mutex_);
+    Session* session = find(turn.key);
+    if (session && !session->running_turn.empty() && session->running_turn == turn.turn_id)
+        close(*session, base::next_timestamp(session->header.last_timestamp, now_us), base::format_timestamp(now_us));
+    co_return Result<void>();
+}
+
 async::Task<Result<std::optional<sessions::StoredTurn>>> MemoryStore::turn(sessions::TurnName name) {
     const std::lock_guard lock(mutex_);
     const Session* session = find(name.key);

@@ -30,6 +30,7 @@ class MemoryStore final : public sessions::SessionStore {
     /// Keeps nothing: a crash leaves nothing of this store.
     async::Task<base::Result<void>> checkpoint(std::vector<sessions::TurnCheckpoint> pieces) override;
     async::Task<base::Result<std::int64_t>> close_interrupted(std::int64_t now_us) override;
+    async::Task<base::Result<void>> close_turn(sessions::TurnName turn, std::int64_t now_us) override;
     async::Task<base::Result<std::optional<sessions::StoredTurn>>> turn(sessions::TurnName name) override;
     async::Task<base::Result<std::string>> next_turn(sessions::TurnName after) override;
     async::Task<base::Result<std::optional<sessions::IdempotencyRecord>>> idempotency(std::string owner,

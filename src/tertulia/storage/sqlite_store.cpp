@@ -147,6 +147,11 @@ async::Task<Result<std::int64_t>> SqliteStore::close_interrupted(std::int64_t no
         [now_us](SqliteWrites& writes) { return writes.close_interrupted(now_us); });
 }
 
+async::Task<Result<void>> SqliteStore::close_turn(sessions::TurnName turn, std::int64_t now_us) {
+    return parts_->writer->write<void>(
+        [turn = std::move(turn), now_us](SqliteWrites& writes) { return writes.close_turn(turn, now_us); });
+}
+
 async::Task<Result<std::optional<sessions::StoredTurn>>> SqliteStore::turn(sessions::TurnName name) {
     return parts_->readers->read<std::optional<sessions::StoredTurn>>(
         [name = std::move(name)](SqliteReader& reader) { return reader.turn(name); });

@@ -214,18 +214,29 @@ Result<std::int64_t> SqliteWrites::close_interrupted(std::int64_t now_us) {
         names.push_back({key, states.back().running_turn});
     }
     auto remains = turns_.remains(names);
-    const std::string created_at = base::format_timestamp(now_us);
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-        State& state = states[i];
-        LostTurn lost = lost_turn(keys[i], state);
-        lost.remains = std::exchange(remains[i], std::nullopt);
-        const bool rewrites = !state.running_place.empty();
-        const std::string place = rewrites ? state.running_place : base::next_timestamp(state.last_timestamp, now_us);
-        const Closed closed = close(keys[i], state, lost, place, created_at);
-        update_at_end_.run(state.row, closed.added, View(rewrites ? state.last_timestamp : place), View(created_at),
-                           closed.nano);
-    }
+    for (std::size_t i = 0; i < keys.size(); ++i)
+        close_running(keys[i], states[i], std::exchange(remains[i], std::nullopt), now_us);
     return static_cast<std::int64_t>(keys.size());
+}
+
+Result<void> SqliteWrites::close_turn(const sessions::TurnName& turn, std::int64_t now_us) {
+    const std::optional<State> state = find(turn.key);
+    if (!state || state->running_turn.empty() || state->running_turn != turn.turn_id) return {};
+    const std::array<sessions::TurnName, 1> name{turn};
+    close_running(turn.key, *state, std::move(turns_.remains(name).front()), now_us);
+    return {};
+}
+
+void SqliteWrites::close_running(const SessionKey& key, const State& state,
+                                 std::optional<sessions::TurnRemains> remains, std::int64_t now_us) {
+    LostTurn lost = lost_turn(key, state);
+    lost.remains = std::move(remains);
+    const std::string created_at = base::format_timestamp(now_us);
+    const bool rewrites = !state.running_place.empty();
+    const std::string place = rewrites ? state.running_place : base::next_timestamp(state.last_timestamp, now_us);
+    const Closed closed = close(key, state, lost, place, created_at);
+    update_at_end_.run(state.row, closed.added, View(rewrites ? state.last_timestamp : place), View(created_at),
+                       closed.nano);
 }
 
 Result<bool> SqliteWrites::remove(const SessionKey& key) {

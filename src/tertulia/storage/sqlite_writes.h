@@ -27,6 +27,7 @@ class SqliteWrites {
     base::Result<void> end_turn(const sessions::TurnEnd& end);
     base::Result<void> checkpoint(const std::vector<sessions::TurnCheckpoint>& pieces);
     base::Result<std::int64_t> close_interrupted(std::int64_t now_us);
+    base::Result<void> close_turn(const sessions::TurnName& turn, std::int64_t now_us);
     base::Result<bool> remove(const sessions::SessionKey& key);
 
     /// The last step of each transaction; then one of the other two, as it came out.
@@ -55,6 +56,9 @@ class SqliteWrites {
     };
     Closed close(const sessions::SessionKey& key, const State& state, const LostTurn& lost, std::string place,
                  const std::string& created_at);
+    // The same at `now_us`, of the session's running turn.
+    void close_running(const sessions::SessionKey& key, const State& state,
+                       std::optional<sessions::TurnRemains> remains, std::int64_t now_us);
     LostTurn lost_turn(const sessions::SessionKey& key, const State& state);
     // Appends the running turn's answer, or puts it in its place; gives the number of messages added.
     std::int64_t write_answer(const sessions::SessionKey& key, const State& state,
