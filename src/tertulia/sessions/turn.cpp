@@ -18,43 +18,10 @@ double seconds(std::chrono::steady_clock::duration time) {
     return std::chrono::duration<double>(time).count();
 }
 
-std::string provider_of(const std::string& model_name) {
-    return model_name.substr(0, model_name.find('/'));
-}
-
 base::Error still_busy() {
     return {.code = base::Errc::conflict,
             .message = "Another answer of this session is still being given; send again later.",
             .retry_after = base::Milliseconds(1000)};
-}
-
-// Whose blocks come next after these events.
-std::string last_maker(std::string_view record, std::string_view bytes, std::string maker) {
-    EventEntry entry;
-    std::size_t at = 0;
-    for (EventCursor cursor; cursor.next(record, entry); at += std::size_t(entry.text_size) + entry.extra_size)
-        if (entry.kind == EventKind::maker) maker = bytes.substr(at, entry.text_size);
-    return maker;
-}
-
-std::vector<billing::Bill> noted_bills(std::string_view record, std::string_view bytes) {
-    std::vector<billing::Bill> bills;
-    EventEntry entry;
-    std::size_t at = 0;
-    for (EventCursor cursor; cursor.next(record, entry); at += std::size_t(entry.text_size) + entry.extra_size)
-        if (entry.kind == EventKind::billed)
-            if (auto billed = Billed::from_text(bytes.substr(at, entry.text_size)))
-                std::ranges::move(billed->bills, std::back_inserter(bills));
-    return bills;
-}
-
-bool has_content(std::string_view record) {
-    EventEntry entry;
-    for (EventCursor cursor; cursor.next(record, entry);)
-        if (entry.kind == EventKind::text || entry.kind == EventKind::refusal || entry.kind == EventKind::thinking ||
-            entry.kind == EventKind::tool_call)
-            return true;
-    return false;
 }
 
 std::int64_t code_points(std::string_view text) {
@@ -72,6 +39,7 @@ Turn::Turn(const SessionService::Parts& parts, const SessionSettings& settings, 
       log_(std::move(log)),
       question_(parts_, settings_, *claim_, std::move(request), std::move(taken_up)),
       began_(parts_.clock.steady()),
+      bills_(parts_.spending),
       resumes_(resumes),
       append_done_(async::Waiter::make(parts_.executor)) {}
 
@@ -171,8 +139,7 @@ async::Task<Turn::Problem> Turn::prepare() {
         problem = co_await question_.choose_context(call_->target(), so_far);
     if (problem) co_return problem;
     // Over budget is said before anything is written.
-    auto reserved = co_await reserve(call_->target());
-    if (!reserved) co_return std::move(reserved.error());
+    if (auto reserved = co_await reserve(call_->target()); !reserved) co_return std::move(reserved.error());
     co_return std::nullopt;
 }
 
@@ -218,33 +185,6 @@ async::Task<Turn::Problem> Turn::wait_for_shared_place(base::Deadline deadline) 
 
 void Turn::show_that_it_waits() {
     if (!resumes_ && !log_->was_queued()) log_->queue();
-}
-
-// What another process has begun.
-async::Task<Turn::Problem> Turn::take_over() {
-    auto handed = co_await parts_.store.take_over(question_.opening());
-    if (!handed) co_return std::move(handed.error());
-    is_open_ = true;
-    TurnRemains remains;
-    for (const std::string& piece : handed->pieces) remains.add(piece);
-    const std::uint32_t first_number = handed->first_number;
-    messages_ = handed->session.header.message_count;
-    question_.take(std::move(*handed));
-    log_->resume(remains,
-                 {.model = remains.model, .continues = question_.continues(), .prompt_tokens = remains.prompt_tokens},
-                 first_number);
-    earlier_ = std::make_unique<Earlier>(Earlier{
-        .maker = std::move(remains.maker), .model = std::move(remains.model), .attempts = std::move(remains.attempts)});
-    bills_ = noted_bills(log_->record().bytes(), log_->bytes());
-    noted_bills_ = bills_.size();
-    earlier_->last_maker = last_maker(log_->record().bytes(), log_->bytes(), earlier_->maker);
-    first_maker_ = earlier_->maker;
-    maker_ = earlier_->last_maker;
-    earlier_->is_content_open = has_content(log_->record().bytes());
-    take_given();
-    announce();
-    if (claim_->stop.stop_requested()) co_return why_stopped();
-    co_return std::nullopt;
 }
 
 // -- the answer ------------------------------------------------------------------------------------------------------
@@ -315,18 +255,15 @@ async::Task<base::Result<models::ModelRequest>> Turn::ask(const models::ModelRef
     if (!question_.trimmed().empty()) overlaps_.emplace(&target, question_.trimmed());
     // The first call's was made before the start.
     if (request && !call_->attempts().empty()) {
-        settle_ended();
+        bills_.settle_ended(*call_);
         if (auto reserved = co_await reserve(target); !reserved) co_return std::unexpected(std::move(reserved.error()));
     }
     co_return request;
 }
 
 async::Task<base::Result<void>> Turn::reserve(const models::ModelRef& target) {
-    auto reserved = co_await parts_.spending.reserve(claim_->key, question_.spent_nano(), target.name,
-                                                     question_.prompt_tokens(), question_.max_tokens());
-    if (!reserved) co_return std::unexpected(std::move(reserved.error()));
-    if (!reserved->is_empty()) held_.push_back({std::move(*reserved)});
-    co_return base::Result<void>();
+    return bills_.reserve(claim_->key, question_.spent_nano(), target.name, question_.prompt_tokens(),
+                          question_.max_tokens());
 }
 
 bool Turn::needs_room(const chat::AnswerEvents& steps) const {
@@ -428,247 +365,18 @@ chat::Usage Turn::take_given() {
 
 // -- the answer's end ------------------------------------------------------------------------------------------------
 
-// What an attempt that is over did not use of its reservation is there for the next one; one that did not come about
-// leaves none.
-void Turn::settle_ended() {
-    const std::vector<models::AttemptRecord>& attempts = call_->attempts();
-    held_.resize(attempts.size());
-    for (std::size_t i = 0; i < attempts.size(); ++i)
-        if (attempts[i].is_over) settle(i);
-}
-
-void Turn::settle(std::size_t attempt) {
-    if (std::exchange(held_[attempt].is_settled, true)) return;
-    const models::AttemptRecord& record = call_->attempts()[attempt];
-    billing::Reservation reservation = std::move(held_[attempt].reservation);
-    if (!record.is_billed()) return;
-    bills_.push_back(parts_.spending.settle(
-        std::move(reservation),
-        {.model = call_->targets()[record.target].name, .usage = record.usage(), .is_hedge = record.lost_race}));
-}
-
 // For the case of a crash: what follows in the log is of an attempt after those that are over.
 void Turn::note_bills() {
     const std::vector<models::AttemptRecord>& attempts = call_->attempts();
     const bool is_gone_on_with = earlier_ && earlier_->is_content_open;
     if (attempts.size() == 1 && !is_gone_on_with) return;
-    settle_ended();
-    if (bills_.size() == noted_bills_ && !is_gone_on_with) return;
+    bills_.settle_ended(*call_);
+    if (!bills_.has_unnoted() && !is_gone_on_with) return;
     const auto answering = std::ranges::find_if(
         attempts, [](const models::AttemptRecord& attempt) { return attempt.had_content && !attempt.is_over; });
-    Billed billed{.bills = {bills_.begin() + static_cast<std::ptrdiff_t>(noted_bills_), bills_.end()}};
+    Billed billed = bills_.take_unnoted();
     if (answering != attempts.end()) billed.prompt_tokens = answering->prompt_estimate;
-    noted_bills_ = bills_.size();
     log_->note(billed);
-}
-
-void Turn::settle_all() {
-    if (!call_) return;
-    held_.resize(call_->attempts().size());
-    for (std::size_t i = 0; i < held_.size(); ++i) settle(i);
-}
-
-async::Task<void> Turn::finish(models::Attempt<chat::StopReason> outcome) {
-    const bool was_stopped = !outcome && outcome.error().kind == models::FailureKind::stopped;
-    if (was_stopped && claim_->stop_as == TurnState::running && co_await was_handed_over()) co_return;
-    co_await store_answer(std::move(outcome));
-}
-
-// Leaves the rest to another process, with all that there is. False: the store could not keep that.
-async::Task<bool> Turn::was_handed_over() {
-    co_await parts_.checkpoints.leave(log_, parts_.executor);
-    TurnResult left = result(TurnState::running);
-    settle_all();
-    if (bills_.size() > noted_bills_)
-        log_->note({.bills = {bills_.begin() + static_cast<std::ptrdiff_t>(noted_bills_), bills_.end()}});
-    noted_bills_ = bills_.size();
-    std::uint32_t reserved = 0;
-    std::vector<TurnCheckpoint> pieces{log_->take_checkpoint(0, true, reserved)};
-    pieces.push_back({.turn = pieces.front().turn, .data = TurnRemains::piece(left.attempts)});
-    auto handed = co_await parts_.store.checkpoint(std::move(pieces));
-    if (handed) handed = co_await parts_.store.hand_over(log_->name());
-    if (!handed) {
-        parts_.log.warn("a turn could not be handed over",
-                        {{"turn", claim_->turn_id}, {"reason", handed.error().message}});
-        co_return false;
-    }
-    // Who asked for its end meanwhile asks whoever takes it over.
-    if (claim_->stop_as == TurnState::cancelled) co_await parts_.store.ask_to_stop(log_->name(), TurnState::cancelled);
-    tell_end(left);
-    log_->leave(std::move(left));
-    parts_.logs.left(log_);
-    give_key_up();
-    co_return true;
-}
-
-async::Task<void> Turn::store_answer(models::Attempt<chat::StopReason> outcome) {
-    chat::Answer answer = answer_so_far();
-    const bool was_stopped = !outcome && outcome.error().kind == models::FailureKind::stopped;
-    const TurnState state = outcome ? TurnState::completed : was_stopped ? stopped_as() : TurnState::failed;
-
-    TurnResult ended = result(state);
-    settle_all();
-    held_.clear();
-    billing::BillTotal total = billing::add_up(bills_);
-    ended.message = chat::text_of(answer.blocks);
-    ended.content = shown_content(answer.blocks);
-    ended.usage = total.usage;
-    ended.cost_nano = total.cost_nano;
-    ended.price_version = std::move(total.price_version);
-    ended.messages_sent = question_.context().messages_sent;
-    ended.messages_left_out = question_.context().messages_left_out;
-    ended.estimated_tokens = question_.context().estimated_tokens;
-    ended.ignored = question_.ignored();
-    ended.conversation_length = *messages_ + (question_.taken_up() ? 0 : 1);
-    if (outcome)
-        ended.stop_reason = chat::effective_stop_reason(*outcome, answer);
-    else
-        ended.error = was_stopped ? why_stopped() : outcome.error().error;
-    const std::int64_t now_us = parts_.clock.wall_us();
-    ended.timestamp = question_.answer_place(now_us);
-
-    co_await parts_.checkpoints.leave(log_, parts_.executor);
-    const base::SteadyTime begin = now();
-    const auto stored =
-        co_await parts_.store.end_turn({.key = claim_->key,
-                                        .message = answer_record(ended, now_us, std::move(answer.blocks)),
-                                        .bills = std::move(bills_)});
-    parts_.metrics.store("end_turn", seconds(now() - begin), !stored.has_value());
-    if (!stored) {
-        // The answer cannot be kept, so it is not shown as complete.
-        const bool is_lost = stored.error().code == base::Errc::not_found;
-        ended.state = TurnState::failed;
-        ended.error = is_lost ? base::Error{.code = base::Errc::conflict,
-                                            .message = "The session was deleted while this answer was being given."}
-                              : stored.error();
-        if (is_lost && parts_.store.is_shared()) {
-            // Another process has the session now, and has closed the turn.
-            ended.state = was_stopped ? state : TurnState::interrupted;
-            ended.error = error_of(ended.state);
-        }
-        parts_.log.error(
-            "answer not stored",
-            {{"session", claim_->key.session_id}, {"turn", claim_->turn_id}, {"reason", stored.error().message}});
-    }
-    if (outcome && call_->attempts().size() == 1 && !earlier_ && !question_.before() && !ended.usage.input_estimated)
-        parts_.limits.learn(ended.model, question_.context().plain_tokens, ended.usage.prompt());
-    end(std::move(ended), true);
-}
-
-StoredMessage Turn::answer_record(const TurnResult& ended, std::int64_t now_us,
-                                  std::vector<chat::ContentBlock> blocks) const {
-    // The numbers that finish() will give to the turn's last two events.
-    EventRecord events = shown_events(log_->record().bytes());
-    events.add({.kind = EventKind::usage, .number = log_->next_number()});
-    events.add({.kind = EventKind::ended, .number = log_->next_number() + 1});
-    const bool plain = blocks.empty() || chat::is_plain_text(blocks);
-    StoredMessage message;
-    message.role = chat::Role::assistant;
-    message.content = ended.message;
-    if (!plain) message.blocks = std::move(blocks);
-    message.timestamp = ended.timestamp;
-    message.created_at = base::format_timestamp(now_us);
-    message.turn_id = claim_->turn_id;
-    message.state = ended.state;
-    message.model = ended.model;
-    message.stop_reason = ended.stop_reason;
-    message.usage = ended.usage;
-    message.usage->cache_write += std::exchange(message.usage->cache_write_long, 0);
-    message.cost_nano = ended.cost_nano;
-    message.events = std::move(events).take();
-    message.outcome = TurnOutcome{.conversation_length = ended.conversation_length,
-                                  .messages_sent = ended.messages_sent,
-                                  .messages_left_out = ended.messages_left_out,
-                                  .estimated_tokens = ended.estimated_tokens,
-                                  .ignored = ended.ignored,
-                                  .price_version = ended.price_version,
-                                  .error = ended.error,
-                                  .continues = ended.continues,
-                                  .attempts = ended.attempts,
-                                  .reroutes = reroutes_of(log_->record().bytes(), log_->bytes())};
-    return message;
-}
-
-// -- the end ---------------------------------------------------------------------------------------------------------
-
-// Before the message is stored, or without an answer.
-void Turn::end_with(TurnState state, const base::Error& error) {
-    TurnResult failed = result(state);
-    failed.error = error;
-    failed.missed = question_.take_missed();
-    end(std::move(failed), false);
-}
-
-TurnResult Turn::result(TurnState state) const {
-    TurnResult result;
-    result.state = state;
-    result.session_id = claim_->key.session_id;
-    result.turn_id = claim_->turn_id;
-    result.continues = question_.continues();
-    if (earlier_) {
-        result.model = earlier_->model;
-        result.attempts = earlier_->attempts;
-    }
-    if (!call_) return result;
-    result.model = call_->answering().name;
-    for (const models::AttemptRecord& attempt : call_->attempts())
-        result.attempts.push_back({.model = call_->targets()[attempt.target].name,
-                                   .outcome = std::string(attempt.outcome()),
-                                   .ms = attempt.time.count(),
-                                   .tokens = attempt.had_content ? attempt.usage().completion() : 0});
-    return result;
-}
-
-void Turn::count_as_running() {
-    if (!std::exchange(is_counted_, true)) parts_.metrics.turn_began();
-}
-
-void Turn::end(TurnResult ended, bool with_usage) {
-    tell_end(ended);
-    log_->finish(std::move(ended), with_usage);
-    parts_.logs.ended(log_);
-    give_key_up();
-}
-
-void Turn::give_key_up() {
-    if (!question_.once_key().empty()) parts_.keys.release(claim_->key.owner, question_.once_key(), claim_->turn_id);
-}
-
-void Turn::tell_end(const TurnResult& ended) {
-    count_as_running();  // also one that has only waited comes to an end
-    const double time = seconds(now() - began_);
-    const std::string provider = ended.model.empty() ? "none" : provider_of(ended.model);
-    const bool failed = ended.error.has_value();
-    const std::string_view state = !log_->has_started()                ? "refused"
-                                   : ended.state == TurnState::running ? "handed_over"
-                                                                       : to_string(ended.state);
-    const std::string_view code = failed ? base::to_string(ended.error->code) : std::string_view();
-    parts_.metrics.turn_ended({.state = state,
-                               .provider = provider,
-                               .model = ended.model,
-                               .seconds = time,
-                               .first_token_seconds = first_token_,
-                               .input = ended.usage.input,
-                               .cache_read = ended.usage.cache_read,
-                               .cache_write = ended.usage.cache_write + ended.usage.cache_write_long,
-                               .output = ended.usage.output,
-                               .reasoning = ended.usage.reasoning,
-                               .cost_nano = ended.cost_nano,
-                               .code = code,
-                               .session_id = ended.session_id,
-                               .turn_id = ended.turn_id,
-                               .request_id = question_.request_id()});
-    if (parts_.log.enabled(failed ? telemetry::Level::warn : telemetry::Level::info))
-        parts_.log.write(failed ? telemetry::Level::warn : telemetry::Level::info, "turn ended",
-                         {{"request_id", question_.request_id()},
-                          {"session", ended.session_id},
-                          {"turn", ended.turn_id},
-                          {"model", ended.model},
-                          {"state", state},
-                          {"code", code},
-                          {"input_tokens", ended.usage.prompt()},
-                          {"output_tokens", ended.usage.output + ended.usage.reasoning},
-                          {"seconds", time}});
 }
 
 }  // namespace tertulia::sessions

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "tertulia/async/waiter.h"
-#include "tertulia/billing/bill.h"
 #include "tertulia/chat/message_builder.h"
 #include "tertulia/models/model_call.h"
 #include "tertulia/sessions/session_service.h"
+#include "tertulia/sessions/turn_bills.h"
 #include "tertulia/sessions/turn_log.h"
 #include "tertulia/sessions/turn_question.h"
 #include "tertulia/sessions/turn_registry.h"
@@ -49,7 +49,7 @@ class Turn : private models::Asker {
     async::Task<Problem> wait_for_place();
     async::Task<Problem> wait_for_first_place(base::Deadline deadline);
     async::Task<Problem> wait_for_shared_place(base::Deadline deadline);
-    async::Task<Problem> take_over();
+    async::Task<Problem> take_over();  // turn_hand_over.cpp
     async::Task<void> give_claims_back(bool frees_key);
     void show_that_it_waits();
 
@@ -79,11 +79,8 @@ class Turn : private models::Asker {
     chat::Answer answer_so_far() const;
     std::string text_so_far() const;
     async::Task<base::Result<void>> reserve(const models::ModelRef& target);
-    void settle_ended();
-    void settle(std::size_t attempt);
-    void settle_all();
     [[gnu::noinline]] void note_bills();
-    async::Task<bool> was_handed_over();
+    async::Task<bool> hand_over();
     TurnState stopped_as() const;
     base::Error why_stopped() const;
     void reroute(std::string from, std::string to, base::Errc reason, bool restarts);
@@ -114,13 +111,7 @@ class Turn : private models::Asker {
     std::string overlap_;                                      // the same, of who answers: the next text may repeat it
     EventCursor given_;                                        // what `take_given` has counted
     std::size_t given_bytes_ = 0;
-    struct Held {
-        billing::Reservation reservation;
-        bool is_settled = false;
-    };
-    std::vector<Held> held_;            // of the call's attempts, in their order; none where no budget applies
-    std::vector<billing::Bill> bills_;  // of those that are settled, in the order of their ends
-    std::size_t noted_bills_ = 0;       // in the log
+    TurnBills bills_;
     // Of a turn that resumes: what the process that ran it before has left.
     struct Earlier {
         std::string maker, last_maker;
