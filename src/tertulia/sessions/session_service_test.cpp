@@ -30,6 +30,32 @@ class SessionServiceTest : public testing::Test, protected test::TestService {
     }
 };
 
+TEST_F(SessionServiceTest, AContinuationTellsOfItsOwnUseAndTheLedgerOfBothTurns) {
+    run([this]() -> async::Task<void> {
+        provider->script.push_back(
+            {.reads = {FakeProvider::text("The first half of it, ")},
+             .failure = models::Failure{models::FailureKind::broken, {.code = base::Errc::upstream_unavailable}}});
+        const auto cut = co_await say("s", "Tell me.");
+        EXPECT_EQ(cut->state, TurnState::failed);
+        EXPECT_GT(cut->usage.output, 0) << "estimated";
+        auto rest = FakeProvider::text("and the other.", chat::StopReason::end_turn);
+        rest.usage = chat::Usage{.input = 100, .output = 7};
+        provider->script.push_back({.reads = {std::move(rest)}});
+        auto begun = co_await service.continue_turn({{"local", "s"}, cut->turn_id}, {});
+        EXPECT_TRUE(begun.has_value());
+        const auto whole = co_await begun->reader.wait_end(soon());
+        EXPECT_EQ(whole->message, "The first half of it, and the other.");
+        EXPECT_EQ(whole->usage, (chat::Usage{.input = 100, .output = 7}));
+        const auto messages = co_await history("s");
+        EXPECT_EQ(messages.size(), 2u);
+        EXPECT_EQ(messages.back().usage, whole->usage);
+        const auto usage = co_await service.usage({.owner = "local"});
+        EXPECT_EQ(usage->total.turns, 2);
+        EXPECT_EQ(usage->total.input_tokens, cut->usage.input + 100);
+        EXPECT_EQ(usage->total.output_tokens, cut->usage.output + 7);
+    });
+}
+
 TEST_F(SessionServiceTest, ATurnAddsTwoMessagesAndTheNextOneRemembersThem) {
     run([this]() -> async::Task<void> {
         const auto first = co_await say("s", "My name is Ada.");
