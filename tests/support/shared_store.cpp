@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tertulia/storage/session_rules.h"
 
 namespace tertulia::test {
@@ -96,6 +98,8 @@ async::Task<Result<std::optional<sessions::SessionSnapshot>>> SharedStore::open_
     claim.turn_id = opening.turn.turn_id;
     claim.holder = this;
     claim.stop = opening.stop;
+    claim.watched = opening.watched;
+    tell_watched(claim, table_.watchers_[{key.owner, key.session_id}]);
     auto session = co_await table_.memory.open(key, opening.max_messages, opening.max_bytes);
     if (!*session) session->emplace().header.session_id = key.session_id;
     claim.question_place = base::next_timestamp((*session)->header.last_timestamp, table_.clock.wall_us());
@@ -154,6 +158,33 @@ async::Task<Result<std::string>> SharedStore::running_turn(SessionKey key) {
     co_return claim ? claim->turn_id : std::string();
 }
 
+// Its process learns of it at once: how soon a real store tells is its own matter.
+async::Task<Result<void>> SharedStore::watch(SessionKey key) {
+    if (auto reached = co_await reach("watch"); !reached) co_return reached;
+    std::set<const SharedStore*>& watchers = table_.watchers_[{key.owner, key.session_id}];
+    watchers.insert(this);
+    const auto claim = table_.claims_.find({key.owner, key.session_id});
+    if (claim != table_.claims_.end()) tell_watched(claim->second, watchers);
+    co_return Result<void>();
+}
+
+void SharedStore::tell_watched(const SharedTable::Claim& claim, const std::set<const SharedStore*>& watchers) {
+    const auto elsewhere = [&claim](const SharedStore* watcher) { return watcher != claim.holder; };
+    if (claim.holder && claim.watched && std::ranges::any_of(watchers, elsewhere))
+        claim.watched(SharedTable::watch_time);
+}
+
+async::Task<Result<sessions::TurnNews>> SharedStore::news(TurnName turn, sessions::NewsPlace from) {
+    if (auto reached = co_await reach("news"); !reached) co_return std::unexpected(reached.error());
+    SharedTable::Claim* const claim = co_await table_.living(turn.key);
+    if (!claim || claim->turn_id != turn.turn_id) co_return sessions::TurnNews{.may_be_over = true, .next = from};
+    sessions::TurnNews news{.is_whole = from.piece <= claim->forgotten};
+    const std::uint64_t seen = news.is_whole ? 0 : from.piece - claim->forgotten;
+    for (std::size_t i = seen; i < claim->pieces.size(); ++i) news.pieces.push_back(claim->pieces[i]);
+    news.next.piece = claim->forgotten + claim->pieces.size();
+    co_return news;
+}
+
 async::Task<Result<void>> SharedStore::hand_over(TurnName turn) {
     if (auto reached = co_await reach("hand_over"); !reached) co_return reached;
     SharedTable::Claim* const claim = held(turn.key, turn.turn_id);
@@ -176,6 +207,8 @@ async::Task<Result<sessions::HandedTurn>> SharedStore::take_over(sessions::TurnO
     claim->is_handed = false;
     claim->until = base::SteadyTime::max();
     claim->stop = opening.stop;
+    claim->watched = opening.watched;
+    tell_watched(*claim, table_.watchers_[{key.owner, key.session_id}]);
     held_[{key.owner, key.session_id}] = {opening.turn.turn_id, opening.stop};
     if (claim->asked) opening.stop(*std::exchange(claim->asked, std::nullopt));
     auto session = co_await table_.memory.open(key, opening.max_messages, opening.max_bytes);
@@ -229,7 +262,10 @@ async::Task<Result<void>> SharedStore::checkpoint(std::vector<sessions::TurnChec
     for (sessions::TurnCheckpoint& piece : pieces) {
         SharedTable::Claim* const claim = held(piece.turn->key, piece.turn->turn_id);
         if (!claim) continue;
-        if (piece.is_whole) claim->pieces.clear();
+        if (piece.is_whole) {
+            claim->forgotten += claim->pieces.size();
+            claim->pieces.clear();
+        }
         claim->pieces.push_back(std::move(piece.data));
     }
     co_return Result<void>();

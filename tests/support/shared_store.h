@@ -20,7 +20,7 @@ class SharedStore;
 /// dead ends by `clock` alone. One per worker.
 class SharedTable {
   public:
-    static constexpr std::chrono::seconds lease{9}, handed_lease{60};
+    static constexpr std::chrono::seconds lease{9}, handed_lease{60}, watch_time{30};
 
     ManualClock clock;
     storage::MemoryStore memory;
@@ -35,6 +35,7 @@ class SharedTable {
         SharedStore* holder = nullptr;  // null: nobody renews it
         base::SteadyTime until = base::SteadyTime::max();
         std::function<void(sessions::TurnState)> stop;
+        std::function<void(base::Milliseconds)> watched;
         std::optional<sessions::TurnState> asked;  // to stop; nobody has been told yet
         bool has_begun = false;
         bool is_handed = false;
@@ -44,11 +45,13 @@ class SharedTable {
         std::string model;
         std::uint32_t first_number = 1;
         std::vector<std::string> pieces;
+        std::uint64_t forgotten = 0;  // pieces before these
     };
     using Key = std::pair<std::string, std::string>;  // owner, and session or idempotency key
     async::Task<Claim*> living(sessions::SessionKey key);
 
     std::map<Key, Claim> claims_;
+    std::map<Key, std::set<const SharedStore*>> watchers_;  // for good: no test has more of a session's life
     std::map<Key, sessions::IdempotencyRecord> keys_;
 };
 
@@ -89,6 +92,8 @@ class SharedStore final : public sessions::SessionStore {
     async::Task<base::Result<void>> free_key(std::string owner, std::string key, std::string turn_id) override;
     async::Task<base::Result<bool>> ask_to_stop(sessions::TurnName turn, sessions::TurnState as) override;
     async::Task<base::Result<std::string>> running_turn(sessions::SessionKey key) override;
+    async::Task<base::Result<void>> watch(sessions::SessionKey key) override;
+    async::Task<base::Result<sessions::TurnNews>> news(sessions::TurnName turn, sessions::NewsPlace from) override;
     async::Task<base::Result<void>> hand_over(sessions::TurnName turn) override;
     async::Task<base::Result<sessions::HandedTurn>> take_over(sessions::TurnOpening opening) override;
     async::Task<base::Result<std::int64_t>> begin_turn(sessions::TurnStart start) override;
@@ -113,6 +118,7 @@ class SharedStore final : public sessions::SessionStore {
     friend class SharedTable;
     async::Task<base::Result<void>> reach(const char* method);
     SharedTable::Claim* held(const sessions::SessionKey& key, const std::string& turn_id);
+    static void tell_watched(const SharedTable::Claim& claim, const std::set<const SharedStore*>& watchers);
 
     SharedTable& table_;
     async::Executor executor_;

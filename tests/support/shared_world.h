@@ -18,8 +18,9 @@ namespace tertulia::test {
 
 /// One process: everything but the store, and the worker that all of them run on, is its own.
 struct Process {
-    Process(SharedTable& table, async::Worker& worker)
+    Process(SharedTable& table, async::Worker& worker, sessions::Checkpoints::Settings saving)
         : store(table, worker.executor()),
+          checkpoints({.store = store, .clock = base::system_clock(), .log = log, .metrics = metrics}, saving),
           service({.store = store,
                    .registry = registry,
                    .logs = logs,
@@ -54,22 +55,28 @@ struct Process {
     billing::Prices prices{base::system_clock()};
     billing::Budgets budgets{std::vector<billing::BudgetRule>()};
     sessions::Spending spending{prices, budgets, store, base::system_clock()};
-    sessions::Checkpoints checkpoints{{.store = store, .clock = base::system_clock(), .log = log, .metrics = metrics},
-                                      {.interval = base::Milliseconds(0)}};
+    sessions::Checkpoints checkpoints;
     FakeProvider* provider = nullptr;
     sessions::SessionService service;
 };
 
-/// All of them, on one worker. The destructor waits for all turns.
+/// All of them, on one worker, with checkpoints where `saving` says so. The destructor waits for all turns.
 class SharedWorld {
   public:
-    explicit SharedWorld(int processes = 2) {
-        for (int i = 0; i < processes; ++i) processes_.push_back(std::make_unique<Process>(table, worker));
+    explicit SharedWorld(int processes = 2,
+                         sessions::Checkpoints::Settings saving = {.interval = base::Milliseconds(0)}) {
+        for (int i = 0; i < processes; ++i) processes_.push_back(std::make_unique<Process>(table, worker, saving));
         worker.start("test");
+        if (saving.interval.count() == 0) return;
+        run([this]() -> async::Task<void> {
+            for (const auto& process : processes_) worker.tasks().spawn(process->checkpoints.run(worker.executor()));
+            co_return;
+        });
     }
     ~SharedWorld() {
         run([this]() -> async::Task<void> {
             for (const auto& process : processes_) process->store.thaw();
+            for (const auto& process : processes_) process->checkpoints.stop();
             EXPECT_TRUE(co_await worker.tasks().join(soon())) << "a task is left";
         });
         worker.join();

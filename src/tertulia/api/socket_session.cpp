@@ -107,12 +107,9 @@ async::Task<void> SocketSession::subscribe(SocketRequest request) {
     if (feeds_.contains(request.session_id)) co_return;
     auto feed = std::make_shared<sessions::SessionFeed>(
         sessions_.feed({.owner = std::string(sessions::local_owner), .session_id = request.session_id}));
-    if (request.last_event_id) {
-        const auto found = co_await feed->from(request.last_event_id->turn_id, request.last_event_id->number);
-        if (!found) co_return co_await send_error(found.error(), request.request_id);
-    } else {
-        feed->from_now();
-    }
+    const auto& after = request.last_event_id;
+    const auto found = after ? co_await feed->from(after->turn_id, after->number) : co_await feed->from_now();
+    if (!found) co_return co_await send_error(found.error(), request.request_id);
     feeds_[request.session_id] = feed;
     tasks_.spawn(send_feed(std::move(feed), std::move(request.session_id), std::move(request.request_id)));
 }

@@ -93,12 +93,8 @@ async::Task<void> TurnHandlers::session_events(http::Request& request, http::Res
     if (!exists) co_return co_await respond(writer, request, exists.error());
     if (!*exists) co_return co_await respond(writer, request, sessions::no_such_session());
     sessions::SessionFeed feed = sessions_.feed(*key);
-    if (*after) {
-        const auto found = co_await feed.from((*after)->turn_id, (*after)->number);
-        if (!found) co_return co_await respond(writer, request, found.error());
-    } else {
-        feed.from_now();
-    }
+    const auto found = *after ? co_await feed.from((*after)->turn_id, (*after)->number) : co_await feed.from_now();
+    if (!found) co_return co_await respond(writer, request, found.error());
     EventStream stream(writer, clock_, heartbeat_, request.id);
     co_await stream.send(feed);
 }

@@ -1,5 +1,7 @@
 #include "tertulia/sessions/checkpoints.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace tertulia::sessions {
@@ -17,14 +19,13 @@ async::Task<void> Checkpoints::run(async::Executor executor) {
                 loop_.reset();  // it belongs to this worker, which may end before this does
                 co_return;
             }
-            if (!changed_.empty())
-                due = base::Deadline(first_change_ + (is_urgent_ ? shortest_interval() : settings_.interval));
+            due = changed_due().earlier(watched_due());
         }
         if (!due.passed(parts_.clock.steady())) {
             co_await loop_->wait(due);
             continue;
         }
-        co_await save(take_changed());
+        co_await save(take_due());
     }
 }
 
@@ -39,20 +40,46 @@ void Checkpoints::changed(const std::shared_ptr<TurnLog>& log) {
     const bool urgent = log->unsaved_bytes() >= settings_.bytes;
     const std::lock_guard lock(mutex_);
     if (log->checkpoint_state.has_left) return;
-    const bool was_idle = changed_.empty();
-    if (was_idle) first_change_ = parts_.clock.steady();
-    if (!log->checkpoint_state.is_listed) {
-        log->checkpoint_state.is_listed = true;
-        changed_.push_back(log);
+    list(log, urgent);
+}
+
+void Checkpoints::started(const std::shared_ptr<TurnLog>& log) {
+    if (settings_.interval.count() == 0) return;
+    const std::lock_guard lock(mutex_);
+    if (is_watched(*log)) list(log);
+}
+
+void Checkpoints::watched(const std::shared_ptr<TurnLog>& log, base::Milliseconds time) {
+    if (settings_.interval.count() == 0) return;
+    const bool has_news = log->has_started() && log->has_unsaved();
+    const std::lock_guard lock(mutex_);
+    TurnLog::CheckpointState& state = log->checkpoint_state;
+    if (state.has_left) return;
+    const bool was_watched = is_watched(*log);
+    state.watched_until = std::max(state.watched_until, parts_.clock.steady() + time);
+    if (was_watched || !has_news) return;
+    if (state.is_listed && std::erase(changed_.logs, log) == 0) return;
+    state.is_listed = false;
+    list(log);
+}
+
+void Checkpoints::list(const std::shared_ptr<TurnLog>& log, bool is_urgent) {
+    Line& line = is_watched(*log) ? watched_ : changed_;
+    const bool was_idle = line.logs.empty();
+    if (!std::exchange(log->checkpoint_state.is_listed, true)) {
+        if (was_idle) line.since = parts_.clock.steady();
+        line.logs.push_back(log);
     }
-    const bool becomes_urgent = urgent && !std::exchange(is_urgent_, is_urgent_ || urgent);
+    const bool becomes_urgent = is_urgent && !std::exchange(line.is_urgent, true);
     if ((was_idle || becomes_urgent) && loop_) loop_->wake();
 }
 
-std::vector<std::shared_ptr<TurnLog>> Checkpoints::take_changed() {
+// A write for those that are watched costs the others nothing; one for the others is theirs too.
+std::vector<std::shared_ptr<TurnLog>> Checkpoints::take_due() {
     const std::lock_guard lock(mutex_);
-    is_urgent_ = false;
-    auto logs = std::exchange(changed_, {});
+    const bool all = changed_due().passed(parts_.clock.steady());
+    auto logs = std::exchange(watched_, {}).logs;
+    if (all) std::ranges::move(std::exchange(changed_, {}).logs, std::back_inserter(logs));
     std::erase_if(logs, [](const auto& log) { return log->checkpoint_state.has_left; });
     for (const auto& log : logs) {
         log->checkpoint_state.is_listed = false;
@@ -96,10 +123,7 @@ async::Task<void> Checkpoints::save(std::vector<std::shared_ptr<TurnLog>> logs) 
 // All of it, an interval later, even if its model says nothing more till then. Under the lock.
 void Checkpoints::save_again(const std::shared_ptr<TurnLog>& log) {
     log->checkpoint_state.save_whole = true;
-    if (log->checkpoint_state.has_left || log->checkpoint_state.is_listed) return;
-    log->checkpoint_state.is_listed = true;
-    if (changed_.empty()) first_change_ = parts_.clock.steady();
-    changed_.push_back(log);
+    if (!log->checkpoint_state.has_left) list(log);
 }
 
 async::Task<void> Checkpoints::leave(std::shared_ptr<TurnLog> log, async::Executor executor) {

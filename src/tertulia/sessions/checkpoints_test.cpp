@@ -108,6 +108,66 @@ TEST_F(CheckpointsTest, WhatComesWhileOneIsUnderWayGoesIntoTheNextAndOnlyThat) {
     end_write(kept);
 }
 
+TEST_F(CheckpointsTest, OneThatIsWatchedHasAnIntervalOfItsOwn) {
+    use({.interval = std::chrono::hours(1), .bytes = 1000, .watched = std::chrono::seconds(1)});
+    const auto seen = log("seen"), unseen = log("unseen");
+    say(seen, "before ");
+    say(unseen, "a word");
+    world.settle();
+    checkpoints->watched(seen, std::chrono::seconds(30));
+    say(seen, "more ");
+    world.clock.advance(std::chrono::seconds(1));
+    world.settle();
+    ASSERT_EQ(writes(), 1u);
+    EXPECT_EQ(world.store.checkpoints[0].size(), 1u) << "the others cost what they did";
+    EXPECT_EQ(remains("seen").bytes, "before more ");
+    end_write(kept);
+    say(seen, "and more");
+    world.clock.advance(std::chrono::seconds(1));
+    world.settle();
+    ASSERT_EQ(writes(), 2u);
+    EXPECT_EQ(remains("seen").bytes, "before more and more");
+    end_write(kept);
+    world.clock.advance(std::chrono::seconds(28));
+    say(seen, ".");
+    world.clock.advance(std::chrono::seconds(2));
+    world.settle();
+    EXPECT_EQ(writes(), 2u) << "nobody watches any more";
+    say(unseen, std::string(1000, 'x'));
+    world.clock.advance(base::Milliseconds(25));
+    world.settle();
+    ASSERT_EQ(writes(), 3u);
+    EXPECT_EQ(remains("seen").bytes, "before more and more.");
+    EXPECT_EQ(remains("unseen").bytes, "a word" + std::string(1000, 'x'));
+    end_write(kept);
+}
+
+TEST_F(CheckpointsTest, WhatThereIsAndWhatStartsIsNewsWhereItIsWatched) {
+    use({.interval = std::chrono::hours(1), .bytes = 1000, .watched = base::Milliseconds(0)});
+    const auto seen = log("seen");
+    checkpoints->watched(seen, std::chrono::seconds(30));
+    world.settle();
+    ASSERT_EQ(writes(), 1u) << "it had started already";
+    end_write(kept);
+    checkpoints->watched(seen, std::chrono::seconds(30));
+    checkpoints->started(log("unseen"));
+    world.settle();
+    EXPECT_EQ(writes(), 1u) << "once, and nobody else's";
+    EXPECT_EQ(remains("seen").record, seen->record().bytes());
+
+    const auto later = std::make_shared<TurnLog>(
+        std::make_shared<const TurnName>(TurnName{.key = {.owner = "local", .session_id = "s"}, .turn_id = "later"}));
+    checkpoints->watched(later, std::chrono::seconds(30));
+    world.settle();
+    EXPECT_EQ(writes(), 1u) << "it has not started";
+    later->start({.model = "p/m"}, "maker");
+    checkpoints->started(later);
+    world.settle();
+    ASSERT_EQ(writes(), 2u);
+    EXPECT_EQ(remains("later").record, later->record().bytes());
+    end_write(kept);
+}
+
 TEST_F(CheckpointsTest, ATurnWithMuchToLoseDoesNotWait) {
     use({.interval = std::chrono::hours(1), .bytes = 100});
     const auto turn = log("t");

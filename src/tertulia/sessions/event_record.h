@@ -49,9 +49,9 @@ struct EventEntry {
 
 /// Writes a record: an event with its number takes two or three bytes. Value.
 ///
-/// The form: a byte of kind (low 4 bits: all are given away) and flags, then, as flags and kind ask for them, as LEB128 numbers: by how
-/// much the number grew (flag 0x10; else by 1), the block (flag 0x20; else that of the event before), the sizes of text
-/// (all kinds that carry text) and extra text (tool_call).
+/// The form: a byte of kind (low 4 bits: all are given away) and flags, then, as flags and kind ask for them, as LEB128
+/// numbers: by how much the number grew (flag 0x10; else by 1), the block (flag 0x20; else that of the event before),
+/// the sizes of text (all kinds that carry text) and extra text (tool_call).
 class EventRecord {
   public:
     /// `entry.number` must be greater than the last one's (of a kind that is shown).
@@ -62,6 +62,7 @@ class EventRecord {
     void shrink_to_fit() { bytes_.shrink_to_fit(); }
 
   private:
+    friend class EventCursor;
     std::string bytes_;
     std::uint32_t number_ = 0;
     std::uint32_t block_ = 0;
@@ -70,6 +71,9 @@ class EventRecord {
 /// Walks a record, from its beginning; the record may grow meanwhile. Value.
 class EventCursor {
   public:
+    EventCursor() = default;
+    /// Walks what goes on where `before` ends.
+    explicit EventCursor(const EventRecord& before) : number_(before.number_), block_(before.block_) {}
     /// The next event; false at the end, and for good where the record is not well formed.
     bool next(std::string_view record, EventEntry& entry);
 

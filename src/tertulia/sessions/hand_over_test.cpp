@@ -267,7 +267,7 @@ TEST_F(HandOver, WhoPollsSeesOneTurnThatRunsAndEndsOnce) {
 TEST_F(HandOver, AFeedGoesOnWithTheTurn) {
     run([this]() -> async::Task<void> {
         SessionFeed feed = first().service.feed(key);
-        feed.from_now();
+        co_await feed.from_now();
         EventBatch batch;
         EXPECT_FALSE((co_await feed.next(batch, base::Deadline::after(base::Milliseconds(10)))).value());
         first().provider->script.push_back(

@@ -8,6 +8,8 @@ namespace tertulia::sessions {
 namespace {
 
 constexpr int looks_until_doubt = 10;
+// Before all places.
+constexpr const char* the_beginning = "0";
 
 }  // namespace
 
@@ -19,6 +21,7 @@ SessionFeed::SessionFeed(SessionService& service, TurnLogs& logs, SessionStore& 
       executor_(executor),
       key_(std::move(key)),
       waiter_(async::Waiter::make(executor)),
+      after_(the_beginning),
       look_again_(look_again) {
     logs_.add_waiter(key_, waiter_);
 }
@@ -33,8 +36,8 @@ SessionFeed::SessionFeed(SessionFeed&& other) noexcept
       stopped_(other.stopped_),
       is_read_(other.is_read_),
       last_(std::move(other.last_)),
+      after_(std::move(other.after_)),
       look_again_(other.look_again_),
-      is_anchored_(other.is_anchored_),
       looks_(other.looks_) {
     if (other.reader_) reader_.emplace(*std::move(other.reader_));
 }
@@ -43,14 +46,15 @@ SessionFeed::~SessionFeed() {
     if (waiter_) logs_.remove_waiter(key_, waiter_.get());
 }
 
-void SessionFeed::from_now() {
-    if (store_.is_shared()) return;  // it is found out with the first look
+async::Task<base::Result<void>> SessionFeed::from_now() {
+    if (store_.is_shared()) co_return co_await anchor();
     const auto newest = logs_.newest(key_);
-    if (!newest) return;
+    if (!newest) co_return base::Result<void>{};
     last_ = newest->name().turn_id;
-    if (newest->result()) return;
+    if (newest->result()) co_return base::Result<void>{};
     reader_.emplace(newest, executor_);
     is_read_ = false;
+    co_return base::Result<void>{};
 }
 
 async::Task<base::Result<void>> SessionFeed::from(std::string turn_id, std::uint32_t number) {
@@ -58,7 +62,6 @@ async::Task<base::Result<void>> SessionFeed::from(std::string turn_id, std::uint
     if (!reader) co_return std::unexpected(reader.error());
     reader_.emplace(*std::move(reader));
     is_read_ = false;
-    is_anchored_ = true;
     last_ = std::move(turn_id);
     co_return base::Result<void>{};
 }
@@ -95,6 +98,8 @@ void SessionFeed::stop() {
 async::Task<base::Result<bool>> SessionFeed::find_turn(base::Deadline deadline) {
     const bool is_shared = store_.is_shared();
     while (true) {
+        // The next turn is heard of as it comes, if somebody waits for it already when it begins.
+        if (is_shared) co_await store_.watch(key_);
         auto found = is_shared ? co_await look_in_store() : co_await look_here();
         if (!found) co_return std::unexpected(found.error());
         if (*found) {
@@ -131,11 +136,10 @@ async::Task<SessionFeed::Found> SessionFeed::look_here() {
 }
 
 async::Task<SessionFeed::Found> SessionFeed::look_in_store() {
-    if (!is_anchored_) co_return co_await anchor();
     std::string id;
     if (last_.empty()) {
-        // There was no message yet when the feed began: the first one counts.
-        auto page = co_await store_.messages(key_, {.limit = 1, .after = {}, .before = {}, .max_bytes = 1});
+        // There was no message yet when the feed began, or only another program's.
+        auto page = co_await store_.messages(key_, {.limit = 1, .after = after_, .before = {}, .max_bytes = 1});
         if (!page) co_return std::unexpected(page.error());
         if (*page && !(*page)->messages.empty()) id = (*page)->messages.front().turn_id;
     } else {
@@ -148,28 +152,25 @@ async::Task<SessionFeed::Found> SessionFeed::look_in_store() {
         // Where the last turn is no longer known, its session was deleted: whatever is there since then is new.
         const auto stored = co_await store_.turn({.key = key_, .turn_id = last_});
         if (!stored) co_return std::unexpected(stored.error());
-        if (!*stored) last_.clear();
+        if (!*stored) {
+            last_.clear();
+            after_ = the_beginning;
+        }
     }
     co_return std::nullopt;
 }
 
-// What is there before the feed begins: it begins with the turn that runs, or after the newest one.
-async::Task<SessionFeed::Found> SessionFeed::anchor() {
+// It begins with the turn that runs, or after the newest one. A turn that has begun since that was read, or that goes
+// on with the newest answer, is what comes next.
+async::Task<base::Result<void>> SessionFeed::anchor() {
     const auto opened = co_await store_.open(key_, 1, 1);
     if (!opened) co_return std::unexpected(opened.error());
-    auto running = co_await store_.running_turn(key_);
-    if (!running) co_return std::unexpected(running.error());
-    is_anchored_ = true;
-    if (*opened && !(*opened)->newest.empty()) {
-        const StoredMessage& newest = (*opened)->newest.front();
-        last_ = newest.turn_id;
-        // Another turn may have begun since then: it comes next.
-        if (newest.role == chat::Role::user) co_return co_await read(last_);
-    }
-    // One that continues the newest answer.
-    if (const auto log = logs_.find({.key = key_, .turn_id = *running}); log && log->has_started())
-        co_return TurnReader(log, executor_);
-    co_return std::nullopt;
+    if (!*opened || (*opened)->newest.empty()) co_return base::Result<void>{};
+    const StoredMessage& newest = (*opened)->newest.front();
+    if (newest.role == chat::Role::user && !newest.turn_id.empty()) co_return co_await from(newest.turn_id, 0);
+    last_ = newest.turn_id;
+    after_ = newest.timestamp;
+    co_return base::Result<void>{};
 }
 
 }  // namespace tertulia::sessions

@@ -29,8 +29,9 @@ class SessionFeed {
     SessionFeed(SessionFeed&& other) noexcept;
     SessionFeed& operator=(SessionFeed&&) = delete;
 
-    /// Begins with the running turn's first event or, where none runs, with the next turn.
-    void from_now();
+    /// Begins with the running turn's first event or, where none runs, with the next turn: nothing is missed that
+    /// happens after this.
+    async::Task<base::Result<void>> from_now();
     /// Begins right after this event, in whatever turn it was. `not_found`: there is no such turn.
     async::Task<base::Result<void>> from(std::string turn_id, std::uint32_t number);
 
@@ -48,7 +49,7 @@ class SessionFeed {
     using Found = base::Result<std::optional<TurnReader>>;
     async::Task<Found> look_here();
     async::Task<Found> look_in_store();
-    async::Task<Found> anchor();
+    async::Task<base::Result<void>> anchor();
     async::Task<Found> read(std::string turn_id);
 
     SessionService& service_;
@@ -61,9 +62,9 @@ class SessionFeed {
     bool stopped_ = false;
     bool is_read_ = true;  // reader_ has given all it had
     std::string last_;     // the turn before the one that is looked for; empty: none that we know of
+    std::string after_;    // then, on a shared store: the place after which the first message counts
     const base::Milliseconds look_again_;
-    bool is_anchored_ = false;  // on a shared store: `last_` is the turn after which news count
-    int looks_ = 0;             // without any
+    int looks_ = 0;  // into a shared store, without any news
 };
 
 }  // namespace tertulia::sessions

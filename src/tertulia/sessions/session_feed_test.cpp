@@ -72,7 +72,7 @@ class SessionFeedTest : public testing::Test {
 TEST_F(SessionFeedTest, BeginsWithTheNextTurnWhereNoneRuns) {
     say("before");
     const auto reader = feed();
-    reader->from_now();
+    ASSERT_TRUE(world.now(reader->from_now()));
     EXPECT_THAT(read(*reader), ElementsAre());
     const auto a = say("a"), b = say("b");
     EXPECT_EQ(read(*reader), all_of({a, b}));
@@ -81,7 +81,7 @@ TEST_F(SessionFeedTest, BeginsWithTheNextTurnWhereNoneRuns) {
 
 TEST_F(SessionFeedTest, WorksBeforeTheSessionsFirstMessage) {
     const auto reader = feed();
-    reader->from_now();
+    ASSERT_TRUE(world.now(reader->from_now()));
     const auto a = say("a");
     EXPECT_EQ(read(*reader), all_of({a}));
 }
@@ -96,7 +96,7 @@ TEST_F(SessionFeedTest, BeginsWithTheFirstEventOfTheTurnThatRuns) {
     world.gate.end(0, 0);  // and says something
     world.settle();
     const auto reader = feed();
-    reader->from_now();
+    ASSERT_TRUE(world.now(reader->from_now()));
     EXPECT_EQ(read(*reader), all_of({a}, 2));
     world.gate.is_open = true;
     world.gate.end(0, 0);  // it finishes
@@ -119,7 +119,7 @@ TEST_F(SessionFeedTest, GoesOnFromTheStoreWhereTheLogsAreGoneAndBackToMemory) {
 
 TEST_F(SessionFeedTest, AReaderThatFallsBehindIsServedFromTheStore) {
     const auto reader = feed();
-    reader->from_now();
+    ASSERT_TRUE(world.now(reader->from_now()));
     const auto a = say("a");
     EventBatch batch;
     EXPECT_TRUE(world.now(reader->next(batch, base::Deadline::never())));
@@ -170,7 +170,7 @@ TEST_F(SessionFeedTest, AContinuationComesAfterTheTurnThatItContinues) {
 
 TEST_F(SessionFeedTest, TurnsThatNeverStartedArePassedOver) {
     const auto reader = feed();
-    reader->from_now();
+    ASSERT_TRUE(world.now(reader->from_now()));
     const auto a = say("a");
     say("not read", {"fails"});
     world.store.gates_reads = false;
@@ -201,7 +201,7 @@ TEST_F(SessionFeedTest, ATurnWhoseEndCouldNotBeStoredIsClosedByWhoeverAsksForIt)
 
 TEST_F(SessionFeedTest, AWaitEndsWithTheNextTurnOrWithAStop) {
     const auto reader = feed();
-    reader->from_now();
+    ASSERT_TRUE(world.now(reader->from_now()));
     int batches = 0;
     bool stopped = false;
     const auto follow = [](std::shared_ptr<SessionFeed> from, int& count, bool& end) -> async::Task<void> {

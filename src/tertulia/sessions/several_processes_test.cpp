@@ -327,9 +327,9 @@ TEST_F(SeveralProcesses, AFollowerEndsWhenNobodyReads) {
             auto remote = co_await (*this)[1].service.read(first.reader.name());
         }
         co_await a_moment();
-        const int looks = (*this)[1].store.calls["turn"];
+        const int looks = (*this)[1].store.calls["news"];
         co_await a_moment();
-        EXPECT_EQ((*this)[1].store.calls["turn"], looks);
+        EXPECT_EQ((*this)[1].store.calls["news"], looks);
         held->wake();
         co_await first.reader.wait_end(soon());
     });
@@ -405,7 +405,7 @@ TEST_F(SeveralProcesses, AFeedTellsOfTheTurnsOfAllProcesses) {
     run([this]() -> async::Task<void> {
         co_await say((*this)[0], message("before"));
         SessionFeed feed = (*this)[1].service.feed(key);
-        feed.from_now();
+        co_await feed.from_now();
         EventBatch batch;
         EXPECT_FALSE((co_await feed.next(batch, base::Deadline::after(base::Milliseconds(10)))).value());
         std::vector<std::string> expected, told;
@@ -430,7 +430,7 @@ TEST_F(SeveralProcesses, AFeedBeginsWithTheTurnThatRunsElsewhere) {
         const Gate held = gate();
         auto first = co_await begin_half((*this)[0], message("one"), held);
         SessionFeed feed = (*this)[1].service.feed(key);
-        feed.from_now();
+        co_await feed.from_now();
         EventBatch batch;
         EXPECT_FALSE((co_await feed.next(batch, base::Deadline::after(base::Milliseconds(10)))).value());
         held->wake();

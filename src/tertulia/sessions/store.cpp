@@ -64,6 +64,14 @@ async::Task<base::Result<void>> SessionStore::close_turn(TurnName, std::int64_t)
     co_return base::Result<void>();
 }
 
+async::Task<base::Result<void>> SessionStore::watch(SessionKey) {
+    co_return base::Result<void>();
+}
+
+async::Task<base::Result<TurnNews>> SessionStore::news(TurnName, NewsPlace) {
+    co_return TurnNews{.may_be_over = true};
+}
+
 async::Task<base::Result<void>> SessionStore::hand_over(TurnName) {
     co_return base::fail(base::Errc::not_found, "This store is no other process's: a turn cannot be handed over.");
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tertulia/async/task.h"
+#include "tertulia/base/clock.h"
 #include "tertulia/base/error.h"
 #include "tertulia/billing/bill.h"
 #include "tertulia/chat/content.h"
@@ -16,6 +17,7 @@
 #include "tertulia/chat/stop_reason.h"
 #include "tertulia/chat/usage.h"
 #include "tertulia/sessions/rerouted.h"
+#include "tertulia/sessions/turn_news.h"
 #include "tertulia/sessions/usage_query.h"
 
 namespace tertulia::sessions {
@@ -233,6 +235,9 @@ struct TurnOpening {
     /// Asks the turn to end as that: another process took its session over (interrupted), or somebody there asked for
     /// it. May be called from any thread, until the turn has ended or was abandoned; empty: nobody listens.
     std::function<void(TurnState as)> stop;
+    /// Tells the turn that somebody in another process follows its session, for so long at least: what they see of it
+    /// are its checkpoints. As `stop`.
+    std::function<void(base::Milliseconds time)> watched = {};
 };
 
 /// The microseconds that are one message's on a store that several processes share: such a store may split a long one
@@ -299,6 +304,12 @@ class SessionStore {
     virtual async::Task<base::Result<bool>> ask_to_stop(TurnName turn, TurnState as);
     /// Which turn of the session runs, wherever; empty: none.
     virtual async::Task<base::Result<std::string>> running_turn(SessionKey key);
+    /// Somebody in this process reads the session's turns as they come. Whichever process runs one of them learns that
+    /// (`TurnOpening::watched`) with its claim, or soon after it. To be repeated as long as it is so, as often as one
+    /// likes: seldom does anything come of it.
+    virtual async::Task<base::Result<void>> watch(SessionKey key);
+    /// What was kept of a turn that has begun, in whatever process, beyond a place (of this turn; at first: none).
+    virtual async::Task<base::Result<TurnNews>> news(TurnName turn, NewsPlace from);
     /// Keeps the turn running, in nobody's hands, for another process to take over; after a checkpoint that holds all
     /// of it. Where nobody does for a while, it is lost like that of a dead process. `not_found`: it is not this
     /// process's any more.

@@ -118,8 +118,47 @@ class Told {
     const StoredMessage* before_;
 };
 
+// Where the turn runs in another process, and a reader has followed it up to any of its events, the stored answer goes
+// on from there.
+void expect_followed_whole(const Told& told, const StoredMessage& stored) {
+    const TurnLog& live = told.log();
+    const std::string texts(live.bytes().empty() && live.result() ? live.result()->message : live.bytes());
+    EventRecord kept;
+    std::size_t at = 0;
+    EventEntry entry;
+    for (EventCursor cursor; cursor.next(live.record().bytes(), entry);) {
+        if (entry.kind == EventKind::usage || entry.kind == EventKind::ended) break;
+        kept.add(entry);
+        at += std::size_t(entry.text_size) + entry.extra_size;
+        TurnLog followed(std::make_shared<const TurnName>(name));
+        followed.follow();
+        ASSERT_TRUE(followed.grow({.model = "p/m", .record = kept.bytes(), .bytes = texts.substr(0, at)}, true));
+        EXPECT_EQ(followed.started()->model, "p/m");
+        TurnLog::Place place;
+        EventBatch batch;
+        std::vector<Seen> seen;
+        const auto read_on = [&] {
+            for (followed.read(place, batch); !batch.events.empty(); followed.read(place, batch))
+                for (const auto& event : batch.events)
+                    seen.push_back({event.kind, event.number, event.block, std::string(batch.text(event.text)),
+                                    std::string(batch.text(event.extra))});
+        };
+        read_on();
+        auto shown = read(live);
+        shown.resize(seen.size());
+        ASSERT_EQ(seen, shown) << "as they were there";
+        followed.fill(stored);
+        read_on();
+        ASSERT_EQ(text_of(seen), stored.content) << "followed up to " << kept.last_number();
+        ASSERT_EQ(seen.back().kind, EventKind::ended);
+        for (std::size_t i = 1; i < seen.size(); ++i) ASSERT_GT(seen[i].number, seen[i - 1].number);
+        ASSERT_EQ(followed.result()->message, stored.content);
+    }
+}
+
 // Wherever a reader of the live turn is cut off, the replay of what is stored makes its text whole.
 void expect_whole_text(const Told& told, const StoredMessage& stored) {
+    expect_followed_whole(told, stored);
     const auto live = read(told.log());
     const auto restored = TurnLog::restore(name, stored);
     EXPECT_EQ(restored->result()->message, stored.content);

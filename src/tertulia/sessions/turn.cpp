@@ -236,6 +236,7 @@ void Turn::publish_start() {
 
 void Turn::announce() {
     parts_.logs.started(log_);
+    parts_.checkpoints.started(log_);
     if (parts_.audience) parts_.audience->started(log_, question_.request_id());
 }
 

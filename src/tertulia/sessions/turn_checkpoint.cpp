@@ -27,21 +27,25 @@ bool take_attempt(std::string_view& text, TurnAttempt& attempt) {
 }  // namespace
 
 std::string TurnRemains::piece(std::string_view model, std::string_view maker, std::uint32_t reserved,
-                               std::string_view record, std::string_view bytes, std::int64_t prompt_tokens) {
+                               std::string_view record, std::string_view bytes, std::int64_t prompt_tokens,
+                               std::string_view continues) {
     std::string out;
-    out.reserve(model.size() + maker.size() + record.size() + bytes.size() + 24);
+    out.reserve(model.size() + maker.size() + record.size() + bytes.size() + continues.size() + 32);
     base::append_varint(out, reserved);
     base::append_sized(out, model);
     base::append_sized(out, maker);
     base::append_sized(out, record);
     base::append_sized(out, bytes);
-    if (prompt_tokens > 0) base::append_varint(out, static_cast<std::uint64_t>(prompt_tokens));
+    // What is left out at the end is none.
+    if (prompt_tokens > 0 || !continues.empty()) base::append_varint(out, static_cast<std::uint64_t>(prompt_tokens));
+    if (!continues.empty()) base::append_sized(out, continues);
     return out;
 }
 
 std::string TurnRemains::piece(const std::vector<TurnAttempt>& attempts) {
     std::string out = piece({}, {}, 0, {}, {});
     base::append_varint(out, 0);
+    base::append_sized(out, {});
     for (const TurnAttempt& attempt : attempts) {
         base::append_sized(out, attempt.model);
         base::append_sized(out, attempt.outcome);
@@ -61,6 +65,8 @@ bool TurnRemains::add(std::string_view piece) {
     if (!more_bytes) return false;
     const auto prompt = piece.empty() ? std::optional<std::uint64_t>(0) : base::take_varint(piece, INT64_MAX);
     if (!prompt) return false;
+    const auto continued = piece.empty() ? std::optional<std::string_view>("") : base::take_sized(piece);
+    if (!continued) return false;
     std::vector<TurnAttempt> calls;
     while (!piece.empty())
         if (!take_attempt(piece, calls.emplace_back())) return false;
@@ -68,6 +74,7 @@ bool TurnRemains::add(std::string_view piece) {
     if (!model_name->empty()) model = *model_name;
     if (!maker_name->empty()) maker = *maker_name;
     if (*prompt != 0) prompt_tokens = static_cast<std::int64_t>(*prompt);
+    if (!continued->empty()) continues = *continued;
     std::ranges::move(calls, std::back_inserter(attempts));
     record += *more_record;
     bytes += *more_bytes;

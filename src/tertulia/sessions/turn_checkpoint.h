@@ -27,12 +27,15 @@ struct TurnRemains {
     std::string bytes;
     /// The prompt's estimated size; 0: not known.
     std::int64_t prompt_tokens = 0;
+    /// The turn whose answer this one continues; empty: none.
+    std::string continues;
     /// The calls of a turn that was handed over.
     std::vector<TurnAttempt> attempts;
 
     /// As one piece, in `TurnCheckpoint::data`'s form.
     static std::string piece(std::string_view model, std::string_view maker, std::uint32_t reserved,
-                             std::string_view record, std::string_view bytes, std::int64_t prompt_tokens = 0);
+                             std::string_view record, std::string_view bytes, std::int64_t prompt_tokens = 0,
+                             std::string_view continues = {});
     /// The same, of nothing but calls.
     static std::string piece(const std::vector<TurnAttempt>& attempts);
     /// Adds what follows. False: it is no piece, and nothing was added.

@@ -1,4 +1,4 @@
-// The end of a turn that runs in another process.
+// A turn that runs in another process, as it comes.
 #pragma once
 
 #include <memory>
@@ -22,9 +22,9 @@ struct FollowerParts {
     base::Milliseconds look_again;
 };
 
-/// Looks into the store until the turn has ended, and fills its log (`TurnLogs::follow`) with what is there; one task
-/// for all readers of this process, which ends when nobody reads any more. Where the store cannot be asked for long,
-/// or this process stops, the log is left, and its readers come back. A turn whose process has died ends as
+/// Looks into the store until the turn has ended, and puts what was kept of it there into its log (`TurnLogs::follow`);
+/// one task for all readers of this process, which ends when nobody reads any more. Where the store cannot be asked for
+/// long, or this process stops, the log is left, and its readers come back. A turn whose process has died ends as
 /// interrupted: the store sees to that.
 async::Task<void> follow_turn(FollowerParts parts, std::shared_ptr<TurnLog> log);
 

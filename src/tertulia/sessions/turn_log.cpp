@@ -35,6 +35,29 @@ bool is_text(EventKind kind) {
     return kind == EventKind::text || kind == EventKind::refusal;
 }
 
+// The answer's text with all events before `number`.
+std::string text_before(std::uint32_t number, std::string_view record, std::string_view bytes) {
+    std::string text;
+    std::size_t at = 0, earlier = 0;  // earlier: what no new beginning makes void
+    EventEntry entry;
+    for (EventCursor cursor; cursor.next(record, entry) && (entry.number == 0 || entry.number < number);) {
+        if (entry.kind == EventKind::text_replaced) text.clear();
+        if (entry.kind == EventKind::restart) text.resize(earlier);
+        if (is_text(entry.kind) || entry.kind == EventKind::text_replaced) text += bytes.substr(at, entry.text_size);
+        if (entry.kind == EventKind::text_replaced || entry.kind == EventKind::rerouted) earlier = text.size();
+        at += std::size_t(entry.text_size) + entry.extra_size;
+    }
+    return text;
+}
+
+// What a turn said of itself at its start, as far as its first events tell.
+TurnStarted started_of(const TurnRemains& kept) {
+    TurnStarted started{.model = kept.model, .continues = kept.continues, .prompt_tokens = kept.prompt_tokens};
+    const std::vector<Rerouted> reroutes = reroutes_of(kept.record, kept.bytes);
+    if (!reroutes.empty() && !reroutes.front().from.empty()) started.model = reroutes.front().from;
+    return started;
+}
+
 }  // namespace
 
 TurnLog::TurnLog(std::shared_ptr<const TurnName> name, std::shared_ptr<std::atomic<std::int64_t>> memory)
@@ -54,29 +77,73 @@ std::shared_ptr<TurnLog> TurnLog::restore(const TurnName& name, const StoredMess
 }
 
 void TurnLog::fill(const StoredMessage& answer) {
-    RestoredEvents restored = restore_events(answer);
+    const RestoredEvents restored = restore_events(answer);
     const std::lock_guard lock(mutex_);
-    EventEntry entry;
-    for (EventCursor cursor; cursor.next(restored.record, entry);) record_.add(entry);
+    const bool is_followed = record_.last_number() > 0;
+    go_on(restored.record, restored.bytes);
     if (record_.last_number() == 0) {  // kept by a version, or a program, that knew of no events
         const auto size = static_cast<std::uint32_t>(answer.content.size());
-        restored.bytes = answer.content;
+        bytes_ = answer.content;
         record_.add({.kind = EventKind::started, .number = 1});
         if (size > 0) record_.add({.kind = EventKind::text, .number = 2, .text_size = size});
         record_.add({.kind = EventKind::usage, .number = next_number()});
         record_.add({.kind = EventKind::ended, .number = next_number()});
     }
-    bytes_ = std::move(restored.bytes);
     result_ = std::make_shared<const TurnResult>(stored_result(*name_, answer));
-    started_ = std::make_shared<const TurnStarted>(TurnStarted{.model = answer.model, .continues = result_->continues});
+    if (!is_followed)
+        started_ =
+            std::make_shared<const TurnStarted>(TurnStarted{.model = answer.model, .continues = result_->continues});
     keep_text_once();
     count_memory();
     wake(true, true);
 }
 
+// The events of a whole record behind those that are here.
+void TurnLog::go_on(std::string_view record, std::string_view bytes) {
+    const std::uint32_t here = record_.last_number();
+    const auto text_size = [](const EventEntry& entry) { return std::size_t(entry.text_size) + entry.extra_size; };
+    std::size_t at = 0;
+    EventEntry entry;
+    EventCursor cursor;
+    bool any = cursor.next(record, entry);
+    for (; any && here > 0 && entry.number <= here; any = cursor.next(record, entry)) at += text_size(entry);
+    // A turn that was lost: its last words came too late to be kept, but not for readers to see them.
+    if (here > 0 && any && entry.kind == EventKind::ended && entry.number > here + 1)
+        if (const std::string text = text_before(entry.number, record, bytes); text != text_up_to(UINT32_MAX)) {
+            record_.add({.kind = EventKind::text_replaced,
+                         .number = entry.number - 1,
+                         .text_size = static_cast<std::uint32_t>(text.size())});
+            bytes_ += text;
+        }
+    bytes_.append(bytes.substr(std::min(at, bytes.size())));
+    for (; any; any = cursor.next(record, entry)) record_.add(entry);
+}
+
 void TurnLog::follow() {
     const std::lock_guard lock(mutex_);
     started_ = std::make_shared<const TurnStarted>();
+}
+
+bool TurnLog::grow(const TurnRemains& kept, bool is_whole) {
+    const std::lock_guard lock(mutex_);
+    std::string_view record = kept.record, bytes = kept.bytes;
+    if (is_whole) {
+        if (!record.starts_with(record_.bytes()) || !bytes.starts_with(bytes_)) return false;
+        record.remove_prefix(record_.bytes().size());
+        bytes.remove_prefix(bytes_.size());
+    }
+    const bool is_first = record_.last_number() == 0;
+    std::size_t size = 0;
+    EventEntry entry;
+    for (EventCursor cursor(record_); cursor.next(record, entry);)
+        size += std::size_t(entry.text_size) + entry.extra_size;
+    if (size != bytes.size()) return false;
+    for (EventCursor cursor(record_); cursor.next(record, entry);) record_.add(entry);
+    bytes_ += bytes;
+    if (is_first && record_.last_number() > 0) started_ = std::make_shared<const TurnStarted>(started_of(kept));
+    count_memory();
+    wake(false, false);
+    return true;
 }
 
 void TurnLog::leave(TurnResult result) {
@@ -246,17 +313,7 @@ void TurnLog::read(Place& place, EventBatch& batch, std::size_t max_bytes) const
 }
 
 std::string TurnLog::text_up_to(std::uint32_t number) const {
-    std::string text;
-    std::size_t at = 0, earlier = 0;  // earlier: what no new beginning makes void
-    EventEntry entry;
-    for (EventCursor cursor; cursor.next(record_.bytes(), entry) && (entry.number == 0 || entry.number < number);) {
-        if (entry.kind == EventKind::text_replaced) text.clear();
-        if (entry.kind == EventKind::restart) text.resize(earlier);
-        if (is_text(entry.kind) || entry.kind == EventKind::text_replaced) text += texts().substr(at, entry.text_size);
-        if (entry.kind == EventKind::text_replaced || entry.kind == EventKind::rerouted) earlier = text.size();
-        at += std::size_t(entry.text_size) + entry.extra_size;
-    }
-    return text;
+    return text_before(number, record_.bytes(), texts());
 }
 
 std::string TurnLog::text() const {
@@ -331,9 +388,15 @@ TurnCheckpoint TurnLog::take_checkpoint(std::uint32_t more_numbers, bool whole, 
     const bool tells_model = std::exchange(has_new_model_, false) || is_first;
     const std::string_view model = tells_model ? std::string_view(model_) : std::string_view();
     const std::string_view maker = is_first ? std::string_view(maker_) : std::string_view();
-    const std::int64_t prompt = is_first && started_ ? started_->prompt_tokens : 0;
-    return {
-        .turn = name_, .data = TurnRemains::piece(model, maker, reserve, record, bytes, prompt), .is_whole = is_first};
+    const TurnStarted start = is_first && started_ ? *started_ : TurnStarted();
+    return {.turn = name_,
+            .data = TurnRemains::piece(model, maker, reserve, record, bytes, start.prompt_tokens, start.continues),
+            .is_whole = is_first};
+}
+
+bool TurnLog::has_unsaved() const {
+    const std::lock_guard lock(mutex_);
+    return record_.bytes().size() > saved_record_;
 }
 
 void TurnLog::set_reserved(std::uint32_t number) {

@@ -85,7 +85,10 @@ class TurnLog {
     void leave(TurnResult result);
     /// It runs there; nothing more is known of it.
     void follow();
-    /// It has ended, as the store knows.
+    /// More of it was kept there: what came after the last such piece, or (`is_whole`) all of it so far. False: it does
+    /// not fit, and nothing was added.
+    bool grow(const TurnRemains& kept, bool is_whole);
+    /// It has ended, as the store knows. Readers go on behind what they have been shown.
     void fill(const StoredMessage& answer);
 
     /// For the writer only, valid until it adds more: the events, and their texts.
@@ -112,7 +115,7 @@ class TurnLog {
     /// Has it had to wait for its place?
     bool was_queued() const;
     bool has_started() const;
-    /// Null: not yet. Set by `start`; never changes then.
+    /// Null: not yet. Set by `start`; never changes then (of a turn that runs elsewhere: with its first event).
     std::shared_ptr<const TurnStarted> started() const;
     /// Set by `finish` (or `leave`); never changes then.
     std::shared_ptr<const TurnResult> result() const;
@@ -135,12 +138,15 @@ class TurnLog {
     TurnCheckpoint reservation(std::uint32_t up_to) const;
     /// How many bytes of text no checkpoint holds yet. The writer's.
     std::size_t unsaved_bytes() const { return bytes_.size() - saved_bytes_.load(std::memory_order_relaxed); }
+    /// Are there events that no checkpoint holds yet?
+    bool has_unsaved() const;
     /// Checkpoints' own, under its lock.
     struct CheckpointState {
         bool is_listed = false;
         bool is_in_flight = false;
         bool has_left = false;
         bool save_whole = false;
+        base::SteadyTime watched_until{};  // by readers in other processes
     } checkpoint_state;
 
   private:
@@ -156,6 +162,7 @@ class TurnLog {
     /// The texts of all events, one after the other.
     std::string_view texts() const { return texts_in_result_ ? std::string_view(result_->message) : bytes_; }
     std::string text_up_to(std::uint32_t number) const;
+    void go_on(std::string_view record, std::string_view bytes);
 
     const std::shared_ptr<const TurnName> name_;
     const std::shared_ptr<std::atomic<std::int64_t>> memory_;

@@ -55,6 +55,82 @@ TEST(TurnLog, NumbersItsEventsWithoutGaps) {
     EXPECT_TRUE(batch.events.empty());
 }
 
+// -- of a turn that runs in another process ---------------------------------------------------------------------------
+
+// What a reader has read, as `number'text'`.
+std::string read_on(const TurnLog& log, TurnLog::Place& place) {
+    std::string seen;
+    EventBatch batch;
+    for (log.read(place, batch); !batch.events.empty(); log.read(place, batch))
+        for (const auto& event : batch.events) {
+            seen += std::to_string(event.number) + (event.kind == EventKind::text_replaced ? "=" : "");
+            seen += "'" + std::string(batch.text(event.text)) + "' ";
+        }
+    return seen;
+}
+
+TurnRemains take(TurnLog& from, bool whole = false) {
+    TurnRemains kept;
+    std::uint32_t reserved = 0;
+    EXPECT_TRUE(kept.add(from.take_checkpoint(100, whole, reserved).data));
+    return kept;
+}
+
+TEST(TurnLog, GrowsByWhatIsKeptElsewhere) {
+    TurnLog there(some_turn()), here(some_turn());
+    here.follow();
+    there.start({.model = "p/m", .continues = "t_0"}, "maker");
+    there.append(step(Kind::text, "a"));
+    TurnLog::Place place;
+    EXPECT_TRUE(here.grow(take(there), true));
+    EXPECT_EQ(here.started()->model, "p/m");
+    EXPECT_EQ(here.started()->continues, "t_0");
+    EXPECT_EQ(read_on(here, place), "1'' 2'a' ");
+    there.append(step(Kind::signature, "hidden"));
+    there.append(step(Kind::text, "b"));
+    EXPECT_TRUE(here.grow(take(there), false));
+    EXPECT_TRUE(here.grow(take(there), false)) << "nothing new";
+    there.append(step(Kind::text, "c"));
+    EXPECT_TRUE(here.grow(take(there, true), true)) << "all of it once more";
+    EXPECT_EQ(read_on(here, place), "3'b' 4'c' ");
+    EXPECT_EQ(here.record().bytes(), there.record().bytes());
+    EXPECT_EQ(here.bytes(), there.bytes());
+}
+
+TEST(TurnLog, TakesNothingThatDoesNotFit) {
+    TurnLog there(some_turn()), other(some_turn()), here(some_turn());
+    here.follow();
+    there.start({.model = "p/m"}, "maker");
+    there.append(step(Kind::text, "abc"));
+    EXPECT_TRUE(here.grow(take(there), true));
+    other.start({.model = "p/m"}, "maker");
+    other.append(step(Kind::text, "xyz"));
+    EXPECT_FALSE(here.grow(take(other), true));
+    there.append(step(Kind::text, "def"));
+    TurnRemains spoilt = take(there);
+    spoilt.bytes.pop_back();
+    EXPECT_FALSE(here.grow(spoilt, false));
+    EXPECT_EQ(here.text(), "abc");
+}
+
+TEST(TurnLog, WhatWasShownOfALostTurnButNotKeptIsTakenBack) {
+    TurnLog there(some_turn()), here(some_turn());
+    here.follow();
+    there.start({.model = "p/m"}, "maker");
+    there.append(step(Kind::text, "kept "));
+    const TurnRemains kept = take(there);
+    there.append(step(Kind::text, "too late"));
+    EXPECT_TRUE(here.grow(kept, true));
+    EXPECT_TRUE(here.grow(take(there), false));
+    StoredMessage answer{.role = chat::Role::assistant, .turn_id = "t"};
+    fill_interrupted(answer, &kept, 1, nullptr);
+    TurnLog::Place place;
+    EXPECT_EQ(read_on(here, place), "1'' 2'kept ' 3'too late' ");
+    here.fill(answer);
+    EXPECT_EQ(read_on(here, place), "10001='kept ' 10002'' ");
+    EXPECT_EQ(here.text(), "kept ");
+}
+
 TEST(TurnLog, ACheckpointNamesTheModelThatAnswersNow) {
     TurnLog log(some_turn());
     log.start({.model = "p/m"}, "maker");

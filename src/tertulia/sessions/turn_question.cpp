@@ -79,7 +79,12 @@ TurnOpening TurnQuestion::opening() const {
             .max_messages = first_page_messages,
             .max_bytes = first_page_bytes,
             .stop = [&registry = parts_.registry, name = TurnName{.key = claim_.key, .turn_id = claim_.turn_id}](
-                        TurnState as) { registry.stop(name, as); }};
+                        TurnState as) { registry.stop(name, as); },
+            .watched =
+                [&checkpoints = parts_.checkpoints, &logs = parts_.logs,
+                 name = TurnName{.key = claim_.key, .turn_id = claim_.turn_id}](base::Milliseconds time) {
+                    if (const auto log = logs.find(name)) checkpoints.watched(log, time);
+                }};
 }
 
 void TurnQuestion::take(std::optional<SessionSnapshot> session) {

@@ -198,7 +198,7 @@ class Run {
     void set_up() {
         auto feed = std::make_shared<SessionFeed>(world_.service.feed(session));
         feed_ = feed;
-        feed->from_now();
+        (void)world_.now(feed->from_now());
         world_.tasks.spawn(follow_session(std::move(feed), &fed_));
         if (bounds_.before != Bounds::Before::nothing) begin_earlier_turn();
         world_.provider->ways_to_open = bounds_.ways_to_open;

@@ -242,6 +242,7 @@ async::Task<base::Result<DynamoSessions::Runs>> DynamoSessions::claim(const sess
             runs->key = key;
             runs->turn_id = opening.turn.turn_id;
             runs->stop = opening.stop;
+            runs->watched = opening.watched;
             if (claimed && !is_new) runs->before = there;
             if (did_before) {
                 runs->before = there;
@@ -262,6 +263,7 @@ async::Task<base::Result<DynamoSessions::Runs>> DynamoSessions::claim(const sess
             set_held(*runs, asked_at, did_before ? there.until_ms : until_ms);
             running_[name_of(key)] = runs;
             renewer_->wake();
+            tell_watched(*runs, there);
             co_return runs;
         }
         // The header was read after the history: what is missing there may have come since.
@@ -431,8 +433,9 @@ async::Task<base::Result<void>> DynamoSessions::renew(Runs runs, Deadline deadli
     if (!done) co_return failed(done.error());
     set_held(*runs, asked_at, until_ms);
     const auto as = sessions::parse_turn_state(text_of(*done, "stop"));
-    if (as && !std::exchange(runs->is_asked_to_stop, true) && runs->stop && find(runs->key, runs->turn_id) == runs)
-        runs->stop(*as);
+    const bool is_running = find(runs->key, runs->turn_id) == runs;
+    if (as && !std::exchange(runs->is_asked_to_stop, true) && runs->stop && is_running) runs->stop(*as);
+    if (is_running) tell_watched(*runs, read_header_item(*done));
     co_return Result<void>();
 }
 
@@ -553,13 +556,14 @@ async::Task<base::Result<sessions::HandedTurn>> DynamoSessions::take_over(sessio
                        ? newest->message.role == chat::Role::user && newest->message.turn_id == header.turn
                        : newest->message.timestamp == header.rewrites && newest->message.turn_id != header.turn);
     if (!is_there) co_return std::unexpected(turn_not_running());
-    auto pieces = co_await pieces_of(key, header.turn, until);
+    auto pieces = co_await pieces_of(key, header.turn, DynamoPieces(0, DynamoPieces::Gaps::pass), until);
     if (!pieces) co_return failed(pieces.error());
 
     auto runs = std::make_shared<Running>();
     runs->key = key;
     runs->turn_id = header.turn;
     runs->stop = opening.stop;
+    runs->watched = opening.watched;
     runs->before = header;
     runs->header = header;
     runs->header.by = me_;
@@ -568,8 +572,8 @@ async::Task<base::Result<sessions::HandedTurn>> DynamoSessions::take_over(sessio
     runs->context_from = header.rewrites.empty() ? newest->totals.context_from : header.context_from;
     runs->context_window = header.rewrites.empty() ? newest->totals.context_window : header.context_window;
     if (!header.rewrites.empty()) runs->rewritten = *newest;
-    runs->pieces = pieces->size() + 1000;  // behind all that are there
-    sessions::HandedTurn handed{.pieces = std::move(*pieces),
+    runs->pieces = pieces->last() + 1000;  // behind all that may still come of it
+    sessions::HandedTurn handed{.pieces = pieces->take(),
                                 .first_number = header.rewrites.empty() ? newest->first_number : header.first_number,
                                 .rewrites = header.rewrites};
     handed.session.header = session_header(key.session_id, runs->header, newest);
@@ -584,6 +588,7 @@ async::Task<base::Result<sessions::HandedTurn>> DynamoSessions::take_over(sessio
     set_held(*runs, asked_at, until_ms);
     running_[name_of(key)] = runs;
     renewer_->wake();
+    tell_watched(*runs, header);
     co_return handed;
 }
 

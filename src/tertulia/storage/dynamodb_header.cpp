@@ -1,5 +1,8 @@
 #include "tertulia/storage/dynamodb_header.h"
 
+#include <algorithm>
+#include <string>
+
 namespace tertulia::storage {
 
 std::string header_pk(std::string_view owner) {
@@ -35,7 +38,24 @@ DynamoHeader read_header_item(const DynamoItem& item) {
                         .listed_activity = text("seen"),
                         .spent_nano = number("spent")};
     if (const std::string_view sk = text_of(item, "sk"); sk.starts_with("S#")) header.session_id = sk.substr(2);
+    for (std::size_t i = 0; i < header.watchers.size(); ++i)
+        header.watchers[i] = {.by = text(watcher_name(i)), .until_ms = number(watched_until_name(i))};
     return header;
+}
+
+std::string watcher_name(std::size_t which) {
+    return "w" + std::to_string(which + 1);
+}
+std::string watched_until_name(std::size_t which) {
+    return "wu" + std::to_string(which + 1);
+}
+
+base::Milliseconds watched_for(const DynamoHeader& header, std::string_view me, std::int64_t now_ms) {
+    base::Milliseconds longest{0};
+    for (const DynamoHeader::Watcher& watcher : header.watchers)
+        if (!watcher.by.empty() && watcher.by != me)
+            longest = std::max(longest, base::Milliseconds(watcher.until_ms - now_ms));
+    return longest;
 }
 
 bool has_ended(const DynamoHeader& header, const DynamoMessage* newest) {

@@ -1,6 +1,7 @@
 // A session's header in DynamoDB: what lists show, and who may write.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -41,6 +42,15 @@ struct DynamoHeader {
     std::string stop;
     bool is_handed_over = false;
 
+    /// Processes that follow the session's turns for others than their own, until when (milliseconds since 1970). There
+    /// may be more of them; two are enough for the one that runs a turn to see another one.
+    struct Watcher {
+        std::string by;
+        std::int64_t until_ms = 0;
+        bool operator==(const Watcher&) const = default;
+    };
+    std::array<Watcher, 2> watchers;
+
     /// For lists, as of the turn `listed`, when its end was first seen by one: where that is `turn`, they are right.
     std::string listed;
     std::int64_t message_count = 0;
@@ -60,6 +70,13 @@ DynamoHeader read_header_item(const DynamoItem& item);
 /// The header as SessionStore tells it. `newest`: the session's newest message; null: it has none. Pure.
 sessions::SessionHeader session_header(const std::string& session_id, const DynamoHeader& header,
                                        const DynamoMessage* newest);
+
+/// The names of a watcher's two attributes. Pure.
+std::string watcher_name(std::size_t which);
+std::string watched_until_name(std::size_t which);
+
+/// For how long the session is followed by other processes than `me`, as far as is known; 0: by none. Pure.
+base::Milliseconds watched_for(const DynamoHeader& header, std::string_view me, std::int64_t now_ms);
 
 /// Has the turn of the last claim ended, as far as `newest` shows? Pure.
 bool has_ended(const DynamoHeader& header, const DynamoMessage* newest);

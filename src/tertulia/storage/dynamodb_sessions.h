@@ -17,6 +17,7 @@
 #include "tertulia/storage/dynamodb_client.h"
 #include "tertulia/storage/dynamodb_header.h"
 #include "tertulia/storage/dynamodb_history.h"
+#include "tertulia/storage/dynamodb_pieces.h"
 #include "tertulia/storage/dynamodb_tables.h"
 #include "tertulia/storage/dynamodb_update.h"
 #include "tertulia/storage/session_rules.h"
@@ -31,6 +32,9 @@ struct DynamoSettings {
     /// more than its claim.
     base::Milliseconds lease{9000};
     base::Milliseconds renew_after{5500};
+    /// How long a mark holds that a process follows a session's turns, and when it is renewed at the earliest.
+    base::Milliseconds watched_for{30'000};
+    base::Milliseconds watch_again{20'000};
     /// How long a turn that was handed over waits for who goes on with it.
     base::Milliseconds handed_over_limit{60'000};
     /// For one method of the store, with all of its requests.
@@ -69,6 +73,8 @@ class DynamoSessions {
     Task<Result<void>> free_key(std::string owner, std::string key, std::string turn_id);
     Task<Result<bool>> ask_to_stop(sessions::TurnName turn, sessions::TurnState as);
     Task<Result<std::string>> running_turn(sessions::SessionKey key);
+    Task<Result<void>> watch(sessions::SessionKey key);
+    Task<Result<sessions::TurnNews>> news(sessions::TurnName turn, sessions::NewsPlace from);
     Task<Result<void>> hand_over(sessions::TurnName turn);
     Task<Result<sessions::HandedTurn>> take_over(sessions::TurnOpening opening);
     Task<Result<std::int64_t>> begin_turn(sessions::TurnStart start);
@@ -97,6 +103,7 @@ class DynamoSessions {
         sessions::SessionKey key;
         std::string turn_id;
         std::function<void(sessions::TurnState)> stop;
+        std::function<void(base::Milliseconds)> watched;
         DynamoHeader header;                 // as it is with the claim
         std::optional<DynamoHeader> before;  // as it was; nothing: there was none
         std::vector<DynamoMessage> newest;   // newest first; once it has begun with its question
@@ -113,7 +120,7 @@ class DynamoSessions {
         bool is_renewing = false;
         bool is_lost = false;
         bool is_asked_to_stop = false;
-        std::size_t pieces = 0;  // of its checkpoints
+        std::uint64_t pieces = 0;  // of its checkpoints: items
     };
     using Runs = std::shared_ptr<Running>;
 
@@ -141,9 +148,13 @@ class DynamoSessions {
     Task<Result<void>> renew(Runs runs, Deadline deadline);
     Task<void> renew_in_turn(Runs runs);
     Task<Result<void>> give_back(Runs runs, Deadline deadline);
+    void tell_watched(const Running& runs, const DynamoHeader& header) const;
     void set_held(Running& runs, base::SteadyTime asked_at, std::int64_t until_ms) const;
     Runs find(const sessions::SessionKey& key, const std::string& turn_id) const;
     void forget(const Runs& runs);
+
+    // -- following (dynamodb_following.cpp)
+    Task<Outcome<DynamoItem>> mark_watched(const sessions::SessionKey& key, std::size_t which, Deadline deadline);
 
     // -- turns (dynamodb_turns.cpp)
     Task<Result<std::int64_t>> begin_question(Runs runs, sessions::StoredMessage message, std::uint32_t first_number,
@@ -154,8 +165,9 @@ class DynamoSessions {
                                 Deadline deadline);
     Task<Result<std::optional<sessions::TurnRemains>>> remains_of(const sessions::SessionKey& key, std::string turn_id,
                                                                   Deadline deadline);
-    Task<Outcome<std::vector<std::string>>> pieces_of(const sessions::SessionKey& key, std::string turn_id,
-                                                      Deadline deadline);
+    // `pieces`: none yet.
+    Task<Outcome<DynamoPieces>> pieces_of(const sessions::SessionKey& key, std::string turn_id, DynamoPieces pieces,
+                                          Deadline deadline);
     Task<void> keep_late_bills(sessions::SessionKey key, std::string turn_id, std::string ended_at,
                                std::vector<billing::Bill> bills, Deadline deadline);
 
@@ -193,6 +205,8 @@ class DynamoSessions {
     DynamoCache cache_;
     std::map<std::string, Runs> running_;  // by owner and session
     std::shared_ptr<async::Waiter> renewer_;
+    // Sessions whose turns are followed here: when the next mark is due.
+    std::map<std::string, base::SteadyTime> watched_;
     bool stopped_ = false;
 };
 

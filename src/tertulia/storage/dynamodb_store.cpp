@@ -157,6 +157,12 @@ Task<Result<bool>> DynamoStore::ask_to_stop(sessions::TurnName turn, sessions::T
 Task<Result<std::string>> DynamoStore::running_turn(sessions::SessionKey key) {
     return parts_->run(parts_->sessions.running_turn(std::move(key)));
 }
+Task<Result<void>> DynamoStore::watch(sessions::SessionKey key) {
+    return parts_->run(parts_->sessions.watch(std::move(key)));
+}
+Task<Result<sessions::TurnNews>> DynamoStore::news(sessions::TurnName turn, sessions::NewsPlace from) {
+    return parts_->run(parts_->sessions.news(std::move(turn), from));
+}
 Task<Result<void>> DynamoStore::hand_over(sessions::TurnName turn) {
     return parts_->run(parts_->sessions.hand_over(std::move(turn)));
 }

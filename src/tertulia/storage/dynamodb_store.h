@@ -50,6 +50,8 @@ class DynamoStore final : public sessions::SessionStore {
     async::Task<base::Result<void>> free_key(std::string owner, std::string key, std::string turn_id) override;
     async::Task<base::Result<bool>> ask_to_stop(sessions::TurnName turn, sessions::TurnState as) override;
     async::Task<base::Result<std::string>> running_turn(sessions::SessionKey key) override;
+    async::Task<base::Result<void>> watch(sessions::SessionKey key) override;
+    async::Task<base::Result<sessions::TurnNews>> news(sessions::TurnName turn, sessions::NewsPlace from) override;
     async::Task<base::Result<void>> hand_over(sessions::TurnName turn) override;
     async::Task<base::Result<sessions::HandedTurn>> take_over(sessions::TurnOpening opening) override;
     async::Task<base::Result<std::int64_t>> begin_turn(sessions::TurnStart start) override;

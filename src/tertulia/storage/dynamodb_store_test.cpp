@@ -11,6 +11,7 @@
 #include <future>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tertulia/sessions/event_record.h"
@@ -480,6 +481,134 @@ TEST_F(DynamoProcesses, a_store_that_is_away_says_so_in_time) {
     const auto missing = run(empty.open(key_s, 1, 1));
     ASSERT_FALSE(missing);
     EXPECT_NE(missing.error().message.find("create-tables"), std::string::npos) << missing.error().message;
+}
+
+// -- following from another process -----------------------------------------------------------------------------------
+
+TEST_F(DynamoProcesses, who_follows_is_known_with_the_claim_or_when_it_is_renewed) {
+    start(std::chrono::seconds(60), milliseconds(1));
+    talk(*a, "t1");
+    std::mutex mutex;
+    std::vector<milliseconds> told;
+    const auto opened_by = [&](const std::string& turn) {
+        return run(a->open_turn({.turn = {key_s, turn},
+                                 .text = "question",
+                                 .max_messages = 64,
+                                 .max_bytes = 64 << 10,
+                                 .watched = [&](milliseconds time) {
+                                     const std::lock_guard lock(mutex);
+                                     told.push_back(time);
+                                 }}));
+    };
+    const auto times = [&] {
+        const std::lock_guard lock(mutex);
+        return told.size();
+    };
+    ASSERT_TRUE(run(a->watch(key_s)));
+    ASSERT_TRUE(opened_by("t2"));
+    // Its own readers hear of it without that. Two requests: the claim was renewed.
+    for (int i = 0; i < 2; ++i)
+        for (const auto before = run(a->use()).requests; run(a->use()).requests == before;) std::this_thread::yield();
+    EXPECT_EQ(times(), 0u);
+    ASSERT_TRUE(run(b->watch(key_s)));
+    while (times() == 0) std::this_thread::yield();
+    ASSERT_TRUE(run(a->abandon_turn({key_s, "t2"})));
+    const std::size_t before = times();
+    ASSERT_TRUE(opened_by("t3"));
+    EXPECT_GE(times(), before + 1) << "with the claim";
+    ASSERT_TRUE(run(a->abandon_turn({key_s, "t3"})));
+    const std::lock_guard lock(mutex);
+    EXPECT_GT(told.back(), milliseconds(10'000));
+    EXPECT_LE(told.back(), milliseconds(30'000));
+}
+
+TEST_F(DynamoProcesses, who_follows_writes_seldom_and_never_hides_another) {
+    start(std::chrono::seconds(60));
+    ASSERT_TRUE(run(b->watch(key_s)));
+    EXPECT_THAT(run(b->sessions("local", 10, "")).value().sessions, testing::IsEmpty()) << "it makes no session";
+    talk(*a, "t1");
+    clock_a.advance(std::chrono::seconds(21));
+    clock_b.advance(std::chrono::seconds(21));
+    const auto marks = [&](DynamoStore& store) {
+        const auto before = run(store.use());
+        for (int i = 0; i < 10; ++i) EXPECT_TRUE(run(store.watch(key_s)));
+        return run(store.use()).requests - before.requests;
+    };
+    EXPECT_EQ(marks(*b), 1);
+    EXPECT_EQ(marks(*b), 0);
+    EXPECT_EQ(marks(*a), 2) << "the first place is taken";
+    EXPECT_EQ(marks(*a), 0);
+    clock_a.advance(std::chrono::seconds(21));
+    clock_b.advance(std::chrono::seconds(21));
+    EXPECT_EQ(marks(*b), 1);
+    for (const auto& [store, other] : {std::pair(a.get(), "b"), std::pair(b.get(), "a")}) {
+        int told = 0;
+        const auto opened = run(store->open_turn({.turn = {key_s, std::string("t") + other},
+                                                  .text = "question",
+                                                  .max_messages = 64,
+                                                  .max_bytes = 64 << 10,
+                                                  .watched = [&](milliseconds) { ++told; }}));
+        ASSERT_TRUE(opened);
+        EXPECT_EQ(told, 1) << "sees " << other;
+        ASSERT_TRUE(run(store->abandon_turn({key_s, std::string("t") + other})));
+    }
+}
+
+TEST_F(DynamoProcesses, what_is_kept_of_a_turn_is_news_elsewhere) {
+    start(milliseconds(60'000));
+    const Opened opened = open(*a, "t1");
+    ASSERT_TRUE(run(a->begin_turn(start_at(opened, "t1"))));
+    const auto name = std::make_shared<const sessions::TurnName>(sessions::TurnName{key_s, "t1"});
+    const auto keep = [&](std::string data, bool is_whole) {
+        ASSERT_TRUE(run(a->checkpoint({{.turn = name, .data = std::move(data), .is_whole = is_whole}})));
+    };
+    sessions::NewsPlace place;
+    std::int64_t requests = 0;
+    const auto look = [&] {
+        const auto before = run(b->use());
+        auto news = run(b->news(*name, place));
+        EXPECT_TRUE(news);
+        requests = run(b->use()).requests - before.requests;
+        place = news->next;
+        return *std::move(news);
+    };
+    EXPECT_THAT(look().pieces, testing::IsEmpty());
+    keep("one", true);
+    keep("two", false);
+    auto news = look();
+    EXPECT_THAT(news.pieces, ElementsAre("one", "two"));
+    EXPECT_TRUE(news.is_whole);
+    EXPECT_EQ(requests, 1);
+    keep("three", false);
+    news = look();
+    EXPECT_THAT(news.pieces, ElementsAre("three"));
+    EXPECT_FALSE(news.is_whole);
+    news = look();
+    EXPECT_THAT(news.pieces, testing::IsEmpty());
+    EXPECT_FALSE(news.may_be_over);
+    EXPECT_EQ(requests, 2) << "silent, but its claim holds";
+    const std::string large(700'000, 'x');
+    keep(large, true);
+    news = look();
+    EXPECT_THAT(news.pieces, ElementsAre(large));
+    EXPECT_TRUE(news.is_whole);
+    keep("four", false);
+    ASSERT_TRUE(run(a->end_turn(end_at(opened, "t1"))));
+    news = look();
+    EXPECT_THAT(news.pieces, ElementsAre("four"));
+    EXPECT_TRUE(look().may_be_over);
+    EXPECT_TRUE(run(b->turn(*name)).value()->answer);
+}
+
+TEST_F(DynamoProcesses, a_silent_turn_whose_process_is_gone_may_be_over) {
+    start(milliseconds(9'000));
+    const Opened opened = open(*a, "t1");
+    ASSERT_TRUE(run(a->begin_turn(start_at(opened, "t1"))));
+    const auto first = run(b->news({key_s, "t1"}, {})).value();
+    EXPECT_FALSE(first.may_be_over);
+    clock_b.advance(std::chrono::seconds(10));
+    EXPECT_TRUE(run(b->news({key_s, "t1"}, first.next)).value().may_be_over);
+    EXPECT_EQ(run(b->turn({key_s, "t1"})).value()->answer->state, TurnState::interrupted);
 }
 
 // What the issue allows: cold at most 4 requests, about 4 WRU and 5 RRU with 18 KB of history; warm at most 3 requests

@@ -315,14 +315,16 @@ async::Task<base::Result<void>> DynamoSessions::checkpoint(std::vector<sessions:
         const Runs runs = find(piece.turn->key, piece.turn->turn_id);
         if (!runs || !runs->has_begun || runs->is_lost) continue;
         std::string_view rest = piece.data;
+        const std::size_t parts = (rest.size() + dynamo_part_bytes - 1) / dynamo_part_bytes;
         bool is_first = true;
         do {
             const std::string_view data = rest.substr(0, dynamo_part_bytes);
             rest.remove_prefix(data.size());
-            DynamoItem item = meta_key(turns_pk(runs->key), fmt::format("{}#{:06}", runs->turn_id, ++runs->pieces));
+            DynamoItem item = meta_key(turns_pk(runs->key), piece_sk(runs->turn_id, ++runs->pieces));
             item["data"] = dynamo_bytes(data);
             item["ttl"] = dynamo_number(ttl_in(checkpoints_kept));
             if (piece.is_whole && is_first) item["whole"] = dynamo_number(1);
+            if (parts > 1 && is_first) item["parts"] = dynamo_number(static_cast<std::int64_t>(parts));
             if (!is_first) item["more"] = dynamo_number(1);
             is_first = false;
             requests.push_back(put_request(std::move(item)));
@@ -334,23 +336,17 @@ async::Task<base::Result<void>> DynamoSessions::checkpoint(std::vector<sessions:
     co_return Result<void>();
 }
 
-async::Task<DynamoSessions::Outcome<std::vector<std::string>>> DynamoSessions::pieces_of(const SessionKey& key,
-                                                                                         std::string turn_id,
-                                                                                         Deadline deadline) {
+async::Task<DynamoSessions::Outcome<DynamoPieces>> DynamoSessions::pieces_of(const SessionKey& key, std::string turn_id,
+                                                                             DynamoPieces pieces, Deadline deadline) {
     DynamoQuery query{.table = settings_.tables.meta};
-    query.key = {.text = "pk = :p AND begins_with(sk, :t)",
-                 .values = {{":p", dynamo_text(turns_pk(key))}, {":t", dynamo_text(turn_id + "#")}}};
-    std::vector<std::string> pieces;
+    query.key = {.text = "pk = :p AND sk BETWEEN :from AND :to",
+                 .values = {{":p", dynamo_text(turns_pk(key))},
+                            {":from", dynamo_text(piece_sk(turn_id, pieces.last() + 1))},
+                            {":to", dynamo_text(after_pieces_sk(turn_id))}}};
     do {
         auto page = co_await client_.query(query, deadline);
         if (!page) co_return std::unexpected(std::move(page.error()));
-        for (const DynamoItem& item : page->items) {
-            if (number_of(item, "whole")) pieces.clear();
-            if (number_of(item, "more") && !pieces.empty())
-                pieces.back() += bytes_of(item, "data");
-            else
-                pieces.push_back(bytes_of(item, "data"));
-        }
+        for (const DynamoItem& item : page->items) pieces.add(item);
         query.from = std::move(page->next);
     } while (query.from);
     co_return pieces;
@@ -359,10 +355,10 @@ async::Task<DynamoSessions::Outcome<std::vector<std::string>>> DynamoSessions::p
 async::Task<base::Result<std::optional<sessions::TurnRemains>>> DynamoSessions::remains_of(const SessionKey& key,
                                                                                            std::string turn_id,
                                                                                            Deadline deadline) {
-    const auto pieces = co_await pieces_of(key, std::move(turn_id), deadline);
+    auto pieces = co_await pieces_of(key, std::move(turn_id), DynamoPieces(0, DynamoPieces::Gaps::pass), deadline);
     if (!pieces) co_return failed(pieces.error());
     std::optional<sessions::TurnRemains> remains;
-    for (const std::string& piece : *pieces) {
+    for (const std::string& piece : pieces->take()) {
         if (!remains) remains.emplace();
         remains->add(piece);
     }
