@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "tertulia/async/promise.h"
+#include "tertulia/async/ready.h"
 
 namespace tertulia::async {
 
@@ -46,6 +47,7 @@ class Operation {
         Operation* operation;
 
         void operator()(Results... results) {
+            const ReadyTasks::Scope scope;
             operation->results_.emplace(std::move(results)...);
             static_cast<void>(chain.release());  // the resumed coroutine has it again
             operation->awaiting_.resume();

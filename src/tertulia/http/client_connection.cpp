@@ -18,8 +18,8 @@ std::unexpected<base::Error> timed_out() {
 
 }  // namespace
 
-ClientConnection::ClientConnection(async::Executor executor, async::Sweeper& sweeper)
-    : socket_(executor), deadline_(sweeper, [this] {
+ClientConnection::ClientConnection(async::Executor executor, async::Alarms& alarms)
+    : socket_(executor), deadline_(alarms, [this] {
           timed_out_ = true;
           close();
       }) {}

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "tertulia/async/sweeper.h"
+#include "tertulia/async/alarms.h"
 #include "tertulia/async/task.h"
 #include "tertulia/base/clock.h"
 #include "tertulia/base/error.h"
@@ -19,7 +19,7 @@ namespace tertulia::http {
 /// Used by one task at a time. One per worker.
 class ClientConnection {
   public:
-    ClientConnection(async::Executor executor, async::Sweeper& sweeper);
+    ClientConnection(async::Executor executor, async::Alarms& alarms);
     ClientConnection(const ClientConnection&) = delete;
 
     /// Connects to one address. Errors: timed_out, upstream_unavailable (the message says why).
@@ -53,7 +53,7 @@ class ClientConnection {
 
     Socket socket_;
     std::unique_ptr<TlsSession> tls_;
-    async::Sweeper::Entry deadline_;
+    async::CallingAlarm deadline_;
     boost::system::error_code error_;  // of the read that failed
     bool timed_out_ = false;
     bool stopped_ = false;
