@@ -178,6 +178,7 @@ Task<boost::system::error_code> BeastWebSocket::receive_message(std::string& mes
 }
 
 Closed BeastWebSocket::why(boost::system::error_code failed) const {
+    if (const auto breach = stream_.next_layer().breach(); breach && failed == error::closed) return {.code = *breach};
     if (failed == error::closed) {
         const beast::websocket::close_reason& given = stream_.reason();
         const auto code = static_cast<CloseCode>(given.code);

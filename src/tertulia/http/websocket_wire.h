@@ -1,15 +1,18 @@
 // What Beast's WebSocket takes for its socket.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/compose.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/role.hpp>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "tertulia/async/alarms.h"
+#include "tertulia/http/close_frame_filter.h"
 #include "tertulia/http/transport.h"
 
 namespace tertulia::http {
@@ -30,9 +33,10 @@ class WireLimit {
     base::Deadline end_;
 };
 
-/// A connection's socket as Beast needs it, with three differences: reads begin with the bytes that came with the
-/// request, every write has its limit, and the socket's end is left to the connection. Beast's own handshake, which it
-/// cannot be opened without, goes nowhere (the synchronous functions): ours has been sent before. One per worker.
+/// A connection's socket as Beast needs it, with four differences: reads begin with the bytes that came with the
+/// request, a close frame comes as the filter leaves it, every write has its limit, and the socket's end is left to the
+/// connection. Beast's own handshake, which it cannot be opened without, goes nowhere (the synchronous functions): ours
+/// has been sent before. One per worker.
 class WebSocketWire {
     using Error = boost::system::error_code;
     using Signature = void(Error, std::size_t);
@@ -41,7 +45,10 @@ class WebSocketWire {
     using executor_type = async::Executor;
 
     WebSocketWire(Socket& socket, std::string early, WireLimit& limit)
-        : socket_(&socket), early_(std::move(early)), limit_(&limit) {}
+        : socket_(&socket), early_(std::move(early)), limit_(&limit) {
+        early_.resize(filter_.pass(early_));
+        early_ += filter_.take();
+    }
 
     executor_type get_executor() { return socket_->get_executor(); }
 
@@ -49,13 +56,17 @@ class WebSocketWire {
     BOOST_ASIO_INITFN_AUTO_RESULT_TYPE(Token, Signature)
     async_read_some(const Buffers& buffers, Token&& token) {
         return boost::asio::async_compose<Token, Signature>(
-            [this, buffers, copied = std::size_t(0), state = 0](auto& self, Error error = {},
-                                                                std::size_t bytes = 0) mutable {
-                if (state++ > 0) return self.complete(error, copied > 0 ? copied : bytes);
-                if (early_.empty()) return socket_->async_read_some(buffers, std::move(self));
-                copied = boost::asio::buffer_copy(buffers, boost::asio::buffer(early_));
-                early_.erase(0, copied);
-                if (early_.empty()) early_.shrink_to_fit();
+            [this, buffers, copied = std::size_t(0), state = State::begun](auto& self, Error error = {},
+                                                                           std::size_t bytes = 0) mutable {
+                if (state == State::reads) {
+                    bytes = pass(buffers, bytes);
+                    if (bytes == 0 && !error) bytes = take_early(buffers);
+                    if (bytes > 0 || error) return self.complete(error, bytes);
+                }
+                if (state == State::copied) return self.complete(error, copied);
+                copied = state == State::begun ? take_early(buffers) : 0;
+                state = copied > 0 ? State::copied : State::reads;
+                if (copied == 0) return socket_->async_read_some(buffers, std::move(self));
                 boost::asio::post(std::move(self));
             },
             token, *socket_);
@@ -106,10 +117,38 @@ class WebSocketWire {
         wire.socket_->close(ignored);
     }
 
+    /// See CloseFrameFilter.
+    std::optional<CloseCode> breach() const { return filter_.breach(); }
+
   private:
+    enum class State { begun, copied, reads };
+
+    // Of the bytes that have come into these buffers, those that may go on.
+    template <class Buffers>
+    std::size_t pass(const Buffers& buffers, std::size_t bytes) {
+        std::size_t passed = 0;
+        for (auto buffer = boost::asio::buffer_sequence_begin(buffers);
+             buffer != boost::asio::buffer_sequence_end(buffers) && bytes > 0; ++buffer) {
+            const boost::asio::mutable_buffer part = boost::asio::buffer(*buffer, bytes);
+            passed += filter_.pass({static_cast<const char*>(part.data()), part.size()});
+            bytes -= part.size();
+        }
+        early_ += filter_.take();
+        return passed;
+    }
+    template <class Buffers>
+    std::size_t take_early(const Buffers& buffers) {
+        if (early_.empty()) return 0;
+        const std::size_t copied = boost::asio::buffer_copy(buffers, boost::asio::buffer(early_));
+        early_.erase(0, copied);
+        if (early_.empty()) early_.shrink_to_fit();
+        return copied;
+    }
+
     Socket* socket_;
-    std::string early_;
+    std::string early_;  // to be read before what the socket has
     WireLimit* limit_;
+    CloseFrameFilter filter_;
 };
 
 }  // namespace tertulia::http
