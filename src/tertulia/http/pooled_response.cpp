@@ -53,7 +53,10 @@ Task<base::Result<void>> PooledResponse::exchange(std::string_view request, base
         auto head = parser_.feed_head(bytes);
         if (!head) co_return std::unexpected(std::move(head.error()));
         if (!*head) continue;
-        pending_.assign(bytes);
+        if (!bytes.empty()) {
+            pending_ = std::make_unique<std::string>(bytes);
+            raw_ = *pending_;
+        }
         break;
     }
     status = parser_.status();
@@ -62,7 +65,7 @@ Task<base::Result<void>> PooledResponse::exchange(std::string_view request, base
     if (equal_ignoring_case(encoding, "gzip") || equal_ignoring_case(encoding, "x-gzip") ||
         equal_ignoring_case(encoding, "deflate"))
         decoder_ = std::make_unique<Decoder>();
-    if (parser_.is_complete()) end_of_body(pending_.empty());
+    if (parser_.is_complete()) end_of_body(!pending_);
     co_return base::Result<void>();
 }
 
@@ -87,11 +90,9 @@ bool PooledResponse::advance() {
             bytes_ = decoder_->decoded;
         } else {
             if (raw_.empty()) {
-                std::string(std::move(pending_)).swap(held_);  // an assignment would keep the old memory
-                pending_.clear();
-                raw_ = held_;
+                pending_.reset();
+                return false;
             }
-            if (raw_.empty()) return false;
             if (auto body = unframe(std::exchange(raw_, {})); !body)
                 remember(std::move(body.error()));
             else if (decoder_)
@@ -149,7 +150,6 @@ void PooledResponse::end_of_body(bool clean) {
     stop_callback_.reset();
     if (clean && parser_.keep_alive() && !used_once_) lease_->give_back();
     lease_.reset();
-    pending_.clear();
 }
 
 std::unexpected<base::Error> PooledResponse::explain(base::Error error, std::string_view what) const {

@@ -54,10 +54,9 @@ class PooledResponse final : public ClientResponse {
     std::optional<StopCallback> stop_callback_;
     ResponseParser parser_;
     std::unique_ptr<Decoder> decoder_;
-    std::string_view bytes_;  // of the body, decoded
-    std::span<char> raw_;     // came from the connection and was not looked at yet
-    std::string pending_;     // came with the head
-    std::string held_;        // what the last view points to, where it was pending
+    std::string_view bytes_;                // of the body, decoded
+    std::span<char> raw_;                   // came from the connection and was not looked at yet
+    std::unique_ptr<std::string> pending_;  // came with the head, until all of it was read
     std::unique_ptr<base::Error> failed_;
 };
 

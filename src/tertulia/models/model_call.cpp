@@ -109,6 +109,7 @@ async::Task<void> ModelCall::attempt() {
     while (!lane.failure) {
         if (asker_.needs_room(lane.steps) && !room_was_made(co_await asker_.make_room())) break;
         if (!was_shown() || lane.steps.finish) break;
+        lane.steps = {};  // what waits holds no buffers
         came(lane, co_await lane.stream->next(
                        lane.steps, deadline_.earlier(Deadline(now() + lane.target->deadlines.between_tokens))));
     }

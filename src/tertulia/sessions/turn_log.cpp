@@ -31,6 +31,18 @@ EventKind kind_of(chat::AnswerEvents::Kind kind) {
     return EventKind::restart;
 }
 
+// A log may grow for minutes, beside thousands of others: about a fifth is kept free at most, not a half.
+void add_to(std::string& bytes, std::string_view more) {
+    const std::size_t size = bytes.size() + more.size();
+    if (size > bytes.capacity()) {
+        std::string grown;  // `reserve` alone doubles what there is
+        grown.reserve(size + std::max<std::size_t>(size / 4, 64));
+        grown = bytes;
+        bytes.swap(grown);
+    }
+    bytes += more;
+}
+
 bool is_text(EventKind kind) {
     return kind == EventKind::text || kind == EventKind::refusal;
 }
@@ -179,8 +191,8 @@ void TurnLog::add(EventEntry entry, std::string_view text, std::string_view extr
     entry.text_size = static_cast<std::uint32_t>(text.size());
     entry.extra_size = static_cast<std::uint32_t>(extra.size());
     record_.add(entry);
-    bytes_ += text;
-    bytes_ += extra;
+    add_to(bytes_, text);
+    add_to(bytes_, extra);
 }
 
 void TurnLog::queue() {
