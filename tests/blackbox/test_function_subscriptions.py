@@ -204,7 +204,7 @@ class SubscriptionsTest(SandboxesCase):
 
     def test_a_turn_that_is_handed_over_comes_once_and_whole(self):
         self.upstream.script("slow", Answer("Half ", STALL), Answer("and the rest."))
-        self.begin_both(TERTULIA_LAMBDA_WEBSOCKET="true", TERTULIA_LAMBDA_FRONT_LIMIT_MS="1500")
+        self.begin_both(TERTULIA_LAMBDA_WEBSOCKET="true", TERTULIA_LAMBDA_FRONT_LIMIT_MS="4000", TERTULIA_LAMBDA_MARGIN_MS="2000")
         laptop = self.connect("LA=")
         self.subscribe(laptop)
         asked = self.invoke(rest("POST", "/chat", {"message": "Hi", "session_id": self.session, "model": "openai/slow"}))

@@ -166,6 +166,7 @@ bool TurnBroadcast::is_telling(std::string_view request_id) const {
 }
 
 Task<bool> TurnBroadcast::finish(std::string request_id, base::Deadline deadline) {
+    if (!is_telling(request_id)) co_return true;
     const auto waiter = async::Waiter::make(parts_.executor);
     watchers_.push_back(waiter);
     while (is_telling(request_id)) {
