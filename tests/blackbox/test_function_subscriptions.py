@@ -1,5 +1,6 @@
 """Clients of a WebSocket API who subscribe to a session: told of every turn as it runs, whichever sandbox has it."""
 
+import json
 import uuid
 
 from answers import STALL, Answer
@@ -197,7 +198,8 @@ class SubscriptionsTest(SandboxesCase):
         proxy.keep_requests = True
         self.ask(self.other, rest("POST", "/chat", {"message": "Hi", "session_id": self.session}))
         self.other.wait_polls(8)
-        self.assertEqual([operation for operation, _ in proxy.requests], ["Query", "UpdateItem", "PutItem", "PutItem"], "and pay nothing")
+        self.assertGreater(len(proxy.requests), 2)
+        self.assertEqual([body for _, body in proxy.requests if "W#" in json.dumps(body)], [], "and pay nothing")
         self.chat(phone)
         self.ended(laptop)
         self.assertEqual([e["type"] for e in laptop.events()].count("turn.started"), 1, "that of the phone")
