@@ -171,6 +171,7 @@ TEST_F(TurnLogsTest, ARestoredLogIsThereOnceWhileItIsRead) {
 }
 
 TEST_F(TurnLogsTest, AnAnswerLargerThanAllThereMayBeCanBeReadAgain) {
+    use({.max_bytes = 100'000});
     StoredMessage answer;
     answer.role = chat::Role::assistant;
     answer.content = std::string(300'000, 'x');
