@@ -189,8 +189,11 @@ TEST(OpenAiResponsesReader, an_error_after_the_beginning_is_a_failure) {
 
 TEST(OpenAiResponsesReader, its_events_may_repeat_megabytes) {
     const std::string tools(std::size_t(5) << 20, 't');
-    const ReaderOutcome outcome = read(
-        stream({R"({"type":"response.created","response":{"instructions":")" + tools + R"("}})", hello, completed}));
+    const std::string body =
+        stream({R"({"type":"response.created","response":{"instructions":")" + tools + R"("}})", hello, completed});
+    std::vector<std::size_t> cuts;  // as a socket's reads do
+    for (std::size_t at = 16384; at < body.size(); at += 16384) cuts.push_back(at);
+    const ReaderOutcome outcome = support::read_answer(openai_responses_kind, "text/event-stream", body, cuts);
     EXPECT_EQ(outcome.failure, std::nullopt);
     EXPECT_EQ(outcome.text(), "Hello");
 }
