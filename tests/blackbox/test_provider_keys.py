@@ -6,6 +6,7 @@ import threading
 from answers import Answer
 from fake_aws import FakeAws
 from harness import ServerCase, run
+from server import wait_for
 
 SECRET_KEY = "sk-kept-by-aws-0123456789"
 
@@ -73,9 +74,8 @@ class ProviderKeysTest(ServerCase):
         self.assertIn("anthropic", refused.json["message"])
         self.assertNotIn("prod/key", refused.body.decode(), "which secret it is, is the operator's business")
         self.assertEqual(len(self.upstream.asked("m")), asked, "no request without a key")
-        log = server.log_text
-        self.assertIn("secret:prod/key cannot be read", log)
-        self.assertIn("AccessDeniedException", log)
+        wait_for(lambda: "secret:prod/key cannot be read" in server.log_text, "the operator's line")
+        self.assertIn("AccessDeniedException", server.log_text)
 
         self.aws.secret_status = None
         self.aws.secrets["prod/key"] = SECRET_KEY
