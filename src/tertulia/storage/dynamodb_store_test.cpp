@@ -239,7 +239,7 @@ TEST_F(DynamoProcesses, a_process_whose_clock_ran_on_asks_before_it_writes) {
 }
 
 TEST_F(DynamoProcesses, a_turn_that_takes_long_keeps_its_claim) {
-    start(milliseconds(800), milliseconds(200));
+    start(milliseconds(1500), milliseconds(200));
     const Opened first = open(*a, "t1");
     ASSERT_TRUE(run(a->begin_turn(start_at(first, "t1"))));
     const auto end = std::chrono::steady_clock::now() + milliseconds(2000);
