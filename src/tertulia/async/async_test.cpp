@@ -3,7 +3,6 @@
 #include <thread>
 
 #include "tertulia/async/callback.h"
-#include "tertulia/async/spawn.h"
 #include "tertulia/async/task_group.h"
 #include "tertulia/async/waiter.h"
 #include "tertulia/async/worker.h"
@@ -46,67 +45,6 @@ TEST_F(AsyncTest, AWakeComesFromAnyThread) {
         co_await waiter->wait(base::Deadline::never());
         other.join();
     });
-}
-
-TEST_F(AsyncTest, AWokenTaskGoesOnAfterTheOneThatWokeItAndBeforeTheEventLoop) {
-    std::vector<std::string> order;
-    run([this, &order]() -> Task<void> {
-        TaskGroup group(worker_.executor(), [this](const std::string& what) { bugs_.push_back(what); });
-        const auto gate = Waiter::make(worker_.executor());
-        group.spawn([](std::shared_ptr<Waiter> wait_for, std::vector<std::string>& into) -> Task<void> {
-            co_await wait_for->wait(base::Deadline::never());
-            into.push_back("woken");
-        }(gate, order));
-        const auto posted = Waiter::make(worker_.executor());
-        asio::post(worker_.executor(), [&order, posted] {
-            order.push_back("posted");
-            posted->wake();
-        });
-        gate->wake();
-        order.push_back("waking");
-        EXPECT_TRUE(co_await group.join(soon()));
-        co_await posted->wait(soon());
-    });
-    EXPECT_EQ(order, (std::vector<std::string>{"waking", "woken", "posted"}));
-}
-
-TEST_F(AsyncTest, TasksThatWakeEachOtherWithoutEndLeaveTheEventLoopItsTurn) {
-    run([this]() -> Task<void> {
-        TaskGroup group(worker_.executor(), [this](const std::string& what) { bugs_.push_back(what); });
-        const auto one = Waiter::make(worker_.executor()), other = Waiter::make(worker_.executor());
-        bool is_over = false;
-        const auto play = [](std::shared_ptr<Waiter> mine, std::shared_ptr<Waiter> theirs, bool& over) -> Task<void> {
-            while (!over) {
-                theirs->wake();
-                co_await mine->wait(base::Deadline::never());
-            }
-            theirs->wake();
-        };
-        group.spawn(play(one, other, is_over));
-        group.spawn(play(other, one, is_over));
-        asio::post(worker_.executor(), [&is_over] { is_over = true; });
-        EXPECT_TRUE(co_await group.join(soon()));
-    });
-}
-
-TEST_F(AsyncTest, WhoSleepsGoesWithItsEventLoop) {
-    const auto alive = std::make_shared<int>();
-    std::shared_ptr<Waiter> kept;
-    {
-        asio::io_context context;
-        kept = Waiter::make(context.get_executor());
-        const auto sleep = [](std::shared_ptr<Waiter> waiter, base::Deadline until, auto) -> Task<void> {
-            co_await waiter->wait(until);
-            ADD_FAILURE();
-        };
-        const auto on_end = [](std::exception_ptr) {};
-        spawn(context.get_executor(), sleep(kept, base::Deadline::never(), alive), on_end);
-        spawn(context.get_executor(), sleep(Waiter::make(context.get_executor()), soon(), alive), on_end);
-        context.poll();
-        EXPECT_EQ(alive.use_count(), 3);
-        EXPECT_FALSE(context.stopped()) << "both are still to be woken";
-    }
-    EXPECT_EQ(alive.use_count(), 1);
 }
 
 TEST_F(AsyncTest, ACallbackOfAnotherThreadGivesItsValue) {

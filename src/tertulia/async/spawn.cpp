@@ -2,8 +2,6 @@
 
 #include <boost/asio/dispatch.hpp>
 
-#include "tertulia/async/ready.h"
-
 namespace tertulia::async {
 namespace {
 
@@ -42,10 +40,7 @@ Spawned run(Executor, Task<void> task, std::move_only_function<void(std::excepti
 
 void spawn(Executor executor, Task<void> task, std::move_only_function<void(std::exception_ptr)> on_end) {
     detail::OwnedChain chain(run(executor, std::move(task), std::move(on_end)).chain);
-    asio::dispatch(executor, [chain = std::move(chain)]() mutable {
-        const ReadyTasks::Scope scope;
-        chain.release()->first.resume();
-    });
+    asio::dispatch(executor, [chain = std::move(chain)]() mutable { chain.release()->first.resume(); });
 }
 
 }  // namespace tertulia::async

@@ -6,7 +6,6 @@
 #include <type_traits>
 
 #include "tertulia/async/promise.h"
-#include "tertulia/async/ready.h"
 
 namespace tertulia::async {
 
@@ -47,7 +46,6 @@ class Operation {
         Operation* operation;
 
         void operator()(Results... results) {
-            const ReadyTasks::Scope scope;
             operation->results_.emplace(std::move(results)...);
             static_cast<void>(chain.release());  // the resumed coroutine has it again
             operation->awaiting_.resume();

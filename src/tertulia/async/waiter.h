@@ -2,7 +2,7 @@
 #pragma once
 
 #include <atomic>
-#include <coroutine>
+#include <boost/asio/steady_timer.hpp>
 #include <memory>
 
 #include "tertulia/async/task.h"
@@ -18,35 +18,23 @@ class Waiter : public std::enable_shared_from_this<Waiter> {
   public:
     /// `executor`: the worker of the task that will wait.
     static std::shared_ptr<Waiter> make(Executor executor) { return std::make_shared<Waiter>(Private{}, executor); }
-    Waiter(Private, Executor executor);
-    ~Waiter();
+    Waiter(Private, Executor executor) : executor_(executor) {}
 
-    /// To be awaited at once: returns at a wake or at the deadline, whichever comes first; look at the condition again
-    /// in either case.
-    auto wait(base::Deadline deadline) { return Wait{*this, deadline}; }
+    /// Returns at a wake or at the deadline, whichever comes first; look at the condition again in either case.
+    Task<void> wait(base::Deadline deadline);
 
     void wake();
 
   private:
-    struct Wait {
-        Waiter& waiter;
-        base::Deadline deadline;
+    using Timer =
+        asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
-        bool await_ready() const noexcept { return waiter.woken_; }
-        template <class AnyPromise>
-        void await_suspend(std::coroutine_handle<AnyPromise> task) {
-            waiter.sleep(task, task.promise().chain(), deadline);
-        }
-        void await_resume() const noexcept { waiter.woken_ = false; }
-    };
-    class Bed;
-    class Dormitory;
+    struct ForgetTimer;
 
-    void sleep(std::coroutine_handle<> task, detail::Chain* chain, base::Deadline deadline);
     void wake_here();
 
     Executor executor_;
-    std::unique_ptr<Bed> bed_;              // from the first wait on: many are never waited at
+    Timer* timer_ = nullptr;                // of the wait under way; in its frame
     bool woken_ = false;                    // only on the worker
     std::atomic<bool> on_its_way_ = false;  // a posted wake that has not run yet
 };

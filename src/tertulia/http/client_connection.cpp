@@ -7,7 +7,6 @@
 namespace tertulia::http {
 namespace {
 
-namespace asio = boost::asio;
 using base::Errc;
 
 std::unexpected<base::Error> stopped() {
@@ -19,8 +18,8 @@ std::unexpected<base::Error> timed_out() {
 
 }  // namespace
 
-ClientConnection::ClientConnection(async::Executor executor, async::Alarms& alarms)
-    : socket_(executor), deadline_(alarms, [this] {
+ClientConnection::ClientConnection(async::Executor executor, async::Sweeper& sweeper)
+    : socket_(executor), deadline_(sweeper, [this] {
           timed_out_ = true;
           close();
       }) {}
@@ -115,23 +114,11 @@ async::Task<base::Result<void>> ClientConnection::write(std::string_view bytes, 
     co_return base::Result<void>();
 }
 
-async::Task<boost::system::error_code> ClientConnection::wait(IoResult io, base::Deadline deadline) {
-    co_return co_await begin_wait(io, deadline);
-}
-
-// Waits by looking at the first byte that comes, since a mere wait has the kernel look the socket up among all others
-// for each event (epoll_ctl): with thousands of them that takes three times as long as two looks.
 async::Task<IoResult> ClientConnection::read(std::span<char> buffer, base::Deadline deadline) {
     // A plain socket is usually not readable yet; TLS may hold decoded bytes that no wait would tell of.
     IoResult io = tls_ ? try_read(buffer) : IoResult{IoResult::State::want_read};
     while (io.wants_to_wait() && !stopped_) {
-        if (io.state == IoResult::State::want_read) {
-            deadline_.set(deadline);
-            error_ = std::get<0>(co_await socket_.async_receive(asio::buffer(&peeked_, 1), MSG_PEEK, async::use_task));
-            if (error_ == asio::error::eof) error_ = {};  // for the read to find
-        } else {
-            error_ = co_await wait(io, deadline);
-        }
+        error_ = co_await begin_wait(io, deadline);
         if (!end_wait(error_)) co_return IoResult{IoResult::State::failed};
         io = try_read(buffer);
     }

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "tertulia/async/alarms.h"
+#include "tertulia/async/sweeper.h"
 #include "tertulia/async/task.h"
 #include "tertulia/base/clock.h"
 #include "tertulia/base/error.h"
@@ -19,7 +19,7 @@ namespace tertulia::http {
 /// Used by one task at a time. One per worker.
 class ClientConnection {
   public:
-    ClientConnection(async::Executor executor, async::Alarms& alarms);
+    ClientConnection(async::Executor executor, async::Sweeper& sweeper);
     ClientConnection(const ClientConnection&) = delete;
 
     /// Connects to one address. Errors: timed_out, upstream_unavailable (the message says why).
@@ -45,7 +45,6 @@ class ClientConnection {
         return socket_.async_wait(io.state == IoResult::State::want_write ? Socket::wait_write : Socket::wait_read,
                                   async::use_task);
     }
-    async::Task<boost::system::error_code> wait(IoResult io, base::Deadline deadline);
     bool end_wait(const boost::system::error_code& error);
     boost::system::error_code forget_writability(const Tcp& protocol);
     std::unexpected<base::Error> failed(const boost::system::error_code& error) const;
@@ -54,9 +53,8 @@ class ClientConnection {
 
     Socket socket_;
     std::unique_ptr<TlsSession> tls_;
-    async::CallingAlarm deadline_;
+    async::Sweeper::Entry deadline_;
     boost::system::error_code error_;  // of the read that failed
-    char peeked_ = 0;
     bool timed_out_ = false;
     bool stopped_ = false;
 };

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "tertulia/async/alarms.h"
+#include "tertulia/async/sweeper.h"
 #include "tertulia/async/waiter.h"
 #include "tertulia/http/client.h"
 #include "tertulia/http/client_connection.h"
@@ -87,11 +87,11 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
 
     async::Executor executor_;
     ClientOptions options_;
-    async::Alarms alarms_;
+    async::Sweeper sweeper_;
     std::optional<TlsContext> tls_;  // made for the first that needs it: reading the certificates takes a while
     ClientPool pool_;
     Resolver resolver_;
-    async::CallingAlarm idle_deadline_;
+    async::Sweeper::Entry idle_deadline_;
     base::SteadyTime idle_until_ = base::SteadyTime::max();
     std::vector<char> scratch_;
 };

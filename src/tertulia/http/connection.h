@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "tertulia/async/alarms.h"
+#include "tertulia/async/sweeper.h"
 #include "tertulia/http/request_parser.h"
 #include "tertulia/http/server_core.h"
 #include "tertulia/http/transport.h"
@@ -79,7 +79,7 @@ class Connection {
     std::shared_ptr<ServerCore> core_;
     Socket socket_;
     RequestParser parser_;
-    async::CallingAlarm deadline_;
+    async::Sweeper::Entry deadline_;
     std::string pending_;  // of the next request, when it came with the one before
     std::shared_ptr<CloseWatch> close_watch_;
     std::shared_ptr<Takeover> takeover_;

@@ -43,8 +43,8 @@ class BeastWebSocket final : public WebSocket, public Takeover, public std::enab
           connection_(connection),
           options_(std::move(options)),
           executor_(core_->executor),
-          limit_(std::in_place, core_->alarms, options_.write_limit, [this] { drop(); }),
-          keepalive_(std::in_place, core_->alarms, [this] { keep_alive(); }),
+          limit_(std::in_place, core_->sweeper, options_.write_limit, [this] { drop(); }),
+          keepalive_(std::in_place, core_->sweeper, [this] { keep_alive(); }),
           stream_(connection.socket(), connection.take_pending(), *limit_),
           readable_(Waiter::make(executor_)),
           room_(Waiter::make(executor_)),
@@ -100,12 +100,13 @@ class BeastWebSocket final : public WebSocket, public Takeover, public std::enab
     void keep_alive();
     void drop();
 
-    std::shared_ptr<ServerCore> core_;  // its alarms
+    std::shared_ptr<ServerCore> core_;  // its sweeper
     Connection& connection_;
     WebSocketOptions options_;
     async::Executor executor_;
+    // The second may set the first while the sweeper goes through them, youngest first.
     std::optional<WireLimit> limit_;
-    std::optional<async::CallingAlarm> keepalive_;
+    std::optional<async::Sweeper::Entry> keepalive_;
     Stream stream_;
     std::shared_ptr<Waiter> readable_, room_, idle_;
     std::deque<std::string> queue_;
@@ -267,7 +268,7 @@ void BeastWebSocket::drop() {
     connection_.close();
     // What waits for the socket ends with it; but a close that begins while the client breaks the protocol leaves
     // Beast's reader and closer waiting for each other (1.81). Later, since tasks go on here at once, and this may be
-    // an alarm.
+    // the sweeper.
     asio::post(executor_, [self = shared_from_this()] {
         for (asio::cancellation_signal& stop : self->stops_) stop.emit(asio::cancellation_type::terminal);
     });

@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-#include "tertulia/async/alarms.h"
+#include "tertulia/async/sweeper.h"
 #include "tertulia/http/close_frame_filter.h"
 #include "tertulia/http/transport.h"
 
@@ -20,15 +20,15 @@ namespace tertulia::http {
 /// When writes, and the whole of a closing handshake, must have got on. One per worker.
 class WireLimit {
   public:
-    WireLimit(async::Alarms& alarms, base::Milliseconds write_limit, std::function<void()> on_passed)
-        : entry_(alarms, std::move(on_passed)), write_limit_(write_limit) {}
+    WireLimit(async::Sweeper& sweeper, base::Milliseconds write_limit, std::function<void()> on_passed)
+        : entry_(sweeper, std::move(on_passed)), write_limit_(write_limit) {}
 
     void begin_write() { entry_.set(base::Deadline::after(write_limit_).earlier(end_)); }
     void end_write() { entry_.set(end_); }
     void end_by(base::Deadline end) { entry_.set(end_ = end); }
 
   private:
-    async::CallingAlarm entry_;
+    async::Sweeper::Entry entry_;
     base::Milliseconds write_limit_;
     base::Deadline end_;
 };
