@@ -32,15 +32,13 @@ EventKind kind_of(chat::AnswerEvents::Kind kind) {
 }
 
 // A log may grow for minutes, beside thousands of others: about a fifth is kept free at most, not a half.
-void add_to(std::string& bytes, std::string_view more) {
-    const std::size_t size = bytes.size() + more.size();
-    if (size > bytes.capacity()) {
-        std::string grown;  // `reserve` alone doubles what there is
-        grown.reserve(size + std::max<std::size_t>(size / 4, 64));
-        grown = bytes;
-        bytes.swap(grown);
-    }
-    bytes += more;
+void make_room(std::string& bytes, std::size_t more) {
+    const std::size_t size = bytes.size() + more;
+    if (size <= bytes.capacity()) return;
+    std::string grown;  // `reserve` alone doubles what there is
+    grown.reserve(size + std::max<std::size_t>(size / 4, 64));
+    grown = bytes;
+    bytes.swap(grown);
 }
 
 bool is_text(EventKind kind) {
@@ -191,8 +189,9 @@ void TurnLog::add(EventEntry entry, std::string_view text, std::string_view extr
     entry.text_size = static_cast<std::uint32_t>(text.size());
     entry.extra_size = static_cast<std::uint32_t>(extra.size());
     record_.add(entry);
-    add_to(bytes_, text);
-    add_to(bytes_, extra);
+    make_room(bytes_, text.size() + extra.size());
+    bytes_ += text;
+    bytes_ += extra;
 }
 
 void TurnLog::queue() {
@@ -248,6 +247,7 @@ void TurnLog::restart() {
 void TurnLog::append(const chat::AnswerEvents& steps) {
     if (steps.events().empty()) return;
     const std::lock_guard lock(mutex_);
+    make_room(bytes_, steps.byte_size());
     bool visible = false;
     for (const auto& event : steps.events()) {
         const EventKind kind = kind_of(event.kind);
