@@ -28,6 +28,8 @@ class TurnBills {
     /// about leaves none.
     void settle_ended(const models::ModelCall& call);
     void settle_all(const models::ModelCall& call);
+    /// Was anything asked of a budget, so that it has to be closed? Of most turns nothing is.
+    bool has_budget() const { return has_budget_; }
     /// No more attempts come: what is still set aside is given back (Spending::close).
     async::Task<void> close(TurnName turn);
 
@@ -51,6 +53,7 @@ class TurnBills {
     std::vector<Held> held_;            // of the call's attempts, in their order; none where no budget applies
     std::vector<billing::Bill> bills_;  // of those that are settled, in the order of their ends
     std::size_t noted_ = 0;             // of these
+    bool has_budget_ = false;
 };
 
 }  // namespace tertulia::sessions
