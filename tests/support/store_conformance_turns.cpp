@@ -267,7 +267,8 @@ TEST_P(StoreConformance, many_turns_at_once_are_all_kept) {
             const std::string id = "t" + std::to_string(turn);
             const auto began = co_await store.begin_turn(start_of(session, id, at(2 * turn)));
             const auto ended = co_await store.end_turn(end_of(session, id, at(2 * turn + 1)));
-            EXPECT_TRUE(began && ended);
+            EXPECT_TRUE(began) << began.error().message;
+            EXPECT_TRUE(ended) << ended.error().message;
         }
     };
     for (int number = 0; number < session_count; ++number) {
