@@ -7,7 +7,7 @@ from answers import STALL, Answer
 from client import request
 from dynamodb_faults import Faults
 from fake_upstream import Held
-from function_case import socket_event
+from function_case import FUNCTION, socket_event
 from harness import wait_for
 from lambda_events import rest
 from sandboxes_case import SandboxesCase
@@ -125,6 +125,29 @@ class SubscriptionsTest(SandboxesCase):
         wait_for(lambda: all(work.done.is_set() for work in self.work), "all invocations are over")
         self.assert_whole(phone, "One.", "Two.", "Three.")
         self.assert_whole(laptop, "Two.", "Three.")
+
+    def test_what_it_missed_comes_without_its_own_turn_that_nobody_has_claimed_yet(self):
+        for text in ("one", "two", "three"):
+            self.upstream.script(text, Answer(f"{text}."))
+        self.begin_both()
+        pass_on, late = self.aws.on_invoke, []
+        self.aws.on_invoke = lambda name, work: late.append(work) if "subscribe" in json.dumps(work) else pass_on(name, work)
+        phone, laptop = self.connect("PB="), self.connect("LC=")
+        self.chat(phone, model="openai/one")
+        self.ended(phone)
+        self.subscribe(phone, last_event_id=phone.events()[-1]["id"])
+        self.chat(laptop, model="openai/two")
+        self.ended(laptop)
+        self.chat(phone, model="openai/three")
+        self.ended(phone, 2)
+        wait_for(lambda: all(work.done.is_set() for work in self.work), "the turns are over")
+        turn = phone.events()[-1]["id"].rpartition(":")[0]
+        self.local.call("DeleteItem", TableName="chat_meta", Key={"pk": {"S": "W#PB="}, "sk": {"S": f"t#{turn}"}})
+        self.assertEqual(len(late), 1)
+        pass_on(FUNCTION, late[0])
+        self.ended(phone, 3)
+        wait_for(lambda: all(work.done.is_set() for work in self.work), "all invocations are over")
+        self.assertEqual(phone.text, "one.three.two.")
 
     def test_who_unsubscribes_hears_no_more_and_may_subscribe_again(self):
         held = self.held("One ", "two ", "three.")

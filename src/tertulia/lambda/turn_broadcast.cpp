@@ -61,11 +61,15 @@ TurnBroadcast::Origin::~Origin() {
 
 // -- turns -----------------------------------------------------------------------------------------------------------
 
-void TurnBroadcast::started(const std::shared_ptr<sessions::TurnLog>& log, std::string_view request_id) {
+std::string TurnBroadcast::told_already(std::string_view request_id) const {
     const auto origin = origins_.find(request_id);
-    if (origin == origins_.end() && !settings_.every_turn) return;
-    auto turn =
-        std::make_shared<Turn>(log, request_id, origin == origins_.end() ? std::string() : origin->second, parts_);
+    return origin == origins_.end() ? std::string() : origin->second;
+}
+
+void TurnBroadcast::started(const std::shared_ptr<sessions::TurnLog>& log, std::string_view request_id) {
+    std::string own_connection = told_already(request_id);
+    if (own_connection.empty() && !settings_.every_turn) return;
+    auto turn = std::make_shared<Turn>(log, request_id, std::move(own_connection), parts_);
     turns_.push_back(turn);
     parts_.tasks.spawn(tell(std::move(turn)));
 }

@@ -45,6 +45,8 @@ class TurnBroadcast final : public sessions::TurnAudience {
     ~TurnBroadcast() override;
 
     void started(const std::shared_ptr<sessions::TurnLog>& log, std::string_view request_id) override;
+    /// A connection's id.
+    std::string told_already(std::string_view request_id) const override;
 
     /// While it lives, the turns of a request count as a client's own, which is told of them otherwise. Value
     /// (movable).

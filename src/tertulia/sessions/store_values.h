@@ -63,6 +63,8 @@ struct TurnOutcome {
     /// In the order of the calls.
     std::vector<TurnAttempt> attempts;
     std::vector<Rerouted> reroutes;
+    /// TurnAudience::told_already of what began it.
+    std::string told;
     bool operator==(const TurnOutcome&) const = default;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "tertulia/sessions/turn_log.h"
@@ -15,6 +16,9 @@ class TurnAudience {
     /// Its log can be read from now on. `request_id`: TurnRequest::request_id of what began it, or goes on with it,
     /// here.
     virtual void started(const std::shared_ptr<TurnLog>& log, std::string_view request_id) = 0;
+    /// Who hears of that request's turns as its own, and so needs nobody else to tell: a name of the audience's own,
+    /// which the stored turn keeps; empty: nobody.
+    virtual std::string told_already(std::string_view request_id) const = 0;
 };
 
 }  // namespace tertulia::sessions

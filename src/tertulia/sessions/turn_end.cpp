@@ -107,7 +107,8 @@ StoredMessage Turn::answer_record(const TurnResult& ended, std::int64_t now_us,
                                   .error = ended.error,
                                   .continues = ended.continues,
                                   .attempts = ended.attempts,
-                                  .reroutes = reroutes_of(log_->record().bytes(), log_->bytes())};
+                                  .reroutes = reroutes_of(log_->record().bytes(), log_->bytes()),
+                                  .told = ended.told};
     return message;
 }
 
@@ -127,6 +128,7 @@ TurnResult Turn::result(TurnState state) const {
     result.session_id = claim_->key.session_id;
     result.turn_id = claim_->turn_id;
     result.continues = question_.continues();
+    if (parts_.audience) result.told = parts_.audience->told_already(question_.request_id());
     if (earlier_) {
         result.model = earlier_->model;
         result.attempts = earlier_->attempts;

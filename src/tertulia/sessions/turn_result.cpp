@@ -43,6 +43,7 @@ TurnResult stored_result(const TurnName& name, const StoredMessage& answer) {
                       .ignored = outcome.ignored,
                       .continues = outcome.continues,
                       .attempts = outcome.attempts,
+                      .told = outcome.told,
                       .error = outcome.error,
                       .missed = {}};
     if (result.state != TurnState::completed && !result.error) result.error = error_of(result.state);

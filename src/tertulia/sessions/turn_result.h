@@ -46,6 +46,8 @@ struct TurnResult {
     std::vector<std::string> ignored;
     std::string continues;
     std::vector<TurnAttempt> attempts;
+    /// TurnAudience::told_already of what began it.
+    std::string told;
     /// Why, where state is not `completed`.
     std::optional<base::Error> error;
     /// The messages that came after the request's `parent`, where the error is that there are any.

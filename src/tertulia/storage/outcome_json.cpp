@@ -142,6 +142,7 @@ std::string outcome_to_json(const sessions::TurnOutcome& outcome) {
         put(out, "reason", rerouted.reason);
         put(out, "kept_chars", rerouted.kept_chars);
     });
+    put(out, "told", outcome.told);
     out += '}';
     return out;
 }
@@ -177,6 +178,7 @@ sessions::TurnOutcome outcome_from_json(std::string_view text) {
         take(members, "reason", rerouted.reason);
         take(members, "kept_chars", rerouted.kept_chars);
     });
+    take(*from, "told", outcome.told);
     return outcome;
 }
 

@@ -12,7 +12,7 @@ TEST(OutcomeJson, comes_back_as_it_was) {
         {},
         {.conversation_length = 7, .messages_sent = 5, .messages_left_out = 2, .estimated_tokens = 1234},
         {.ignored = {"seed", "a \"b\" \xc3\xa9"}},
-        {.price_version = "2026-11-25", .error = base::Error{}, .continues = "t-1"},
+        {.price_version = "2026-11-25", .error = base::Error{}, .continues = "t-1", .told = "L0SM9cOFvHcCIhw="},
         {.error = base::Error{.code = base::Errc::rate_limited,
                               .message = "Too much\nat once",
                               .title = "Slower",
