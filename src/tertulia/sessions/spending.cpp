@@ -11,7 +11,7 @@ async::Task<base::Result<billing::Reservation>> Spending::reserve(TurnName turn,
                                                                   std::string model, std::int64_t prompt_tokens,
                                                                   std::int64_t max_tokens) {
     const SessionKey& key = turn.key;
-    if (!budgets_.apply_to(key.owner, key.session_id)) co_return billing::Reservation();
+    if (!limits(key)) co_return billing::Reservation();
     const auto worst = prices_.worst_case(model, prompt_tokens, max_tokens);
     if (!worst)
         co_return base::fail(

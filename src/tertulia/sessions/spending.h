@@ -34,6 +34,8 @@ class Spending {
     Spending(billing::Prices& prices, billing::Budgets& budgets, SessionStore& store, const base::Clock& clock)
         : prices_(prices), budgets_(budgets), store_(store), clock_(clock) {}
 
+    /// May a budget say no to what this session's turns ask? Where none may, there is nothing to reserve.
+    bool limits(const SessionKey& key) const { return budgets_.apply_to(key.owner, key.session_id); }
     /// Sets the attempt's worst case aside: `prompt_tokens` (estimated) and `max_tokens` of output at the model's
     /// price. Empty, and at once, where no budget applies. `session_spent_nano`: SessionHeader::spent_nano as the turn
     /// has read it. `turn`: with an empty turn_id a call of its own in a session that is never stored. Errors:

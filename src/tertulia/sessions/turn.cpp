@@ -141,7 +141,8 @@ async::Task<Turn::Problem> Turn::prepare() {
         problem = co_await question_.choose_context(call_->target(), so_far);
     if (problem) co_return problem;
     // Over budget is said before anything is written.
-    if (auto reserved = co_await reserve(call_->target()); !reserved) co_return std::move(reserved.error());
+    if (bills_.limits(claim_->key))
+        if (auto reserved = co_await reserve(call_->target()); !reserved) co_return std::move(reserved.error());
     co_return std::nullopt;
 }
 
@@ -261,7 +262,9 @@ async::Task<base::Result<models::ModelRequest>> Turn::ask(const models::ModelRef
     // The first call's was made before the start.
     if (request && !call_->attempts().empty()) {
         bills_.settle_ended(*call_);
-        if (auto reserved = co_await reserve(target); !reserved) co_return std::unexpected(std::move(reserved.error()));
+        if (bills_.limits(claim_->key))
+            if (auto reserved = co_await reserve(target); !reserved)
+                co_return std::unexpected(std::move(reserved.error()));
     }
     co_return request;
 }

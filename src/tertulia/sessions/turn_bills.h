@@ -21,6 +21,8 @@ class TurnBills {
   public:
     explicit TurnBills(Spending& spending) : spending_(spending) {}
 
+    /// Spending::limits.
+    bool limits(const SessionKey& key) const { return spending_.limits(key); }
     /// Sets an attempt's worst case aside (Spending::reserve): of the call's next one.
     async::Task<base::Result<void>> reserve(TurnName turn, std::int64_t session_spent_nano, std::string model,
                                             std::int64_t prompt_tokens, std::int64_t max_tokens);

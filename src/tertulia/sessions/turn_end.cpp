@@ -84,6 +84,7 @@ StoredMessage Turn::answer_record(const TurnResult& ended, std::int64_t now_us,
     events.add({.kind = EventKind::usage, .number = log_->next_number()});
     events.add({.kind = EventKind::ended, .number = log_->next_number() + 1});
     const bool plain = blocks.empty() || chat::is_plain_text(blocks);
+    const bool may_be_rerouted = earlier_ || call_->attempts().size() > 1;
     StoredMessage message;
     message.role = chat::Role::assistant;
     message.content = ended.message;
@@ -98,17 +99,18 @@ StoredMessage Turn::answer_record(const TurnResult& ended, std::int64_t now_us,
     message.usage->cache_write += std::exchange(message.usage->cache_write_long, 0);
     message.cost_nano = ended.cost_nano;
     message.events = std::move(events).take();
-    message.outcome = TurnOutcome{.conversation_length = ended.conversation_length,
-                                  .messages_sent = ended.messages_sent,
-                                  .messages_left_out = ended.messages_left_out,
-                                  .estimated_tokens = ended.estimated_tokens,
-                                  .ignored = ended.ignored,
-                                  .price_version = ended.price_version,
-                                  .error = ended.error,
-                                  .continues = ended.continues,
-                                  .attempts = ended.attempts,
-                                  .reroutes = reroutes_of(log_->record().bytes(), log_->bytes()),
-                                  .told = ended.told};
+    message.outcome = TurnOutcome{
+        .conversation_length = ended.conversation_length,
+        .messages_sent = ended.messages_sent,
+        .messages_left_out = ended.messages_left_out,
+        .estimated_tokens = ended.estimated_tokens,
+        .ignored = ended.ignored,
+        .price_version = ended.price_version,
+        .error = ended.error,
+        .continues = ended.continues,
+        .attempts = ended.attempts,
+        .reroutes = may_be_rerouted ? reroutes_of(log_->record().bytes(), log_->bytes()) : std::vector<Rerouted>(),
+        .told = ended.told};
     return message;
 }
 
