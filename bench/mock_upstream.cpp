@@ -4,6 +4,7 @@
 //   json            a whole answer of 977 bytes
 //   burst-N         with "stream": true, N events of 165 bytes in one write
 //   paced-N-MS      with "stream": true, N events, one every MS milliseconds
+//   paced-N-MS-T    the same, and T milliseconds pass before the first
 // A request with "stream": true and any other model is answered with burst-100, one without it with the whole answer,
 // as a real server would. What stands before a slash in the model is ignored.
 
@@ -25,6 +26,8 @@ struct Answer {
     std::string bytes;
     std::vector<std::size_t> marks;
     std::int64_t gap_ns = 0;
+    std::int64_t first_ns = 0;  // between the first two marks; 0: gap_ns
+    std::int64_t wait_after(std::size_t mark) const { return mark == 0 && first_ns > 0 ? first_ns : gap_ns; }
 };
 
 std::string filler(std::size_t size) {
@@ -66,7 +69,7 @@ void append_chunk(std::string& out, std::string_view data) {
 }
 
 /// Each event is an HTTP chunk of its own, as real model servers send them.
-Answer stream_answer(std::size_t events, std::int64_t gap_ns) {
+Answer stream_answer(std::size_t events, std::int64_t gap_ns, std::int64_t first_ns = 0) {
     static constexpr std::string_view before =
         R"(data: {"id":"c-1","object":"chat.completion.chunk","created":1732270000,"model":"mock",)"
         R"("choices":[{"index":0,"delta":)";
@@ -93,6 +96,8 @@ Answer stream_answer(std::size_t events, std::int64_t gap_ns) {
     answer.bytes += "0\r\n\r\n";
     if (answer.marks.empty() || gap_ns == 0) answer.marks.assign(1, answer.bytes.size());
     answer.marks.back() = answer.bytes.size();
+    answer.first_ns = first_ns;
+    if (first_ns > 0) answer.marks.insert(answer.marks.begin(), 0);
     return answer;
 }
 
@@ -127,8 +132,13 @@ class Answers {
         if (!model.starts_with("paced-")) return stream_answer(100, 0);
         const auto dash = model.find('-', 6);
         if (dash == std::string_view::npos) return stream_answer(100, 0);
+        const auto second = std::min(model.find('-', dash + 1), model.size());
+        const auto ms = [](std::string_view text) {
+            return text.empty() ? 0 : parse_number<std::int64_t>(text, "model") * 1'000'000;
+        };
         return stream_answer(parse_number<std::size_t>(model.substr(6, dash - 6), "model"),
-                             parse_number<std::int64_t>(model.substr(dash + 1), "model") * 1'000'000);
+                             ms(model.substr(dash + 1, second - dash - 1)),
+                             ms(model.substr(std::min(second + 1, model.size()))));
     }
 
     Answer json_ = json_answer();
@@ -235,7 +245,7 @@ class Server {
         connection.mark = 0;
         connection.turn = ++turns_;
         if (connection.answer->marks.size() > 1)
-            due_.push({now_ns() + connection.answer->gap_ns, connection.fd.get(), connection.turn});
+            due_.push({now_ns() + connection.answer->wait_after(0), connection.fd.get(), connection.turn});
         return true;
     }
 
@@ -283,7 +293,7 @@ class Server {
             auto& connection = connections_[static_cast<std::size_t>(due.fd)];
             if (!connection || connection->turn != due.turn) continue;
             if (++connection->mark + 1 < connection->answer->marks.size())
-                due_.push({due.at + connection->answer->gap_ns, due.fd, due.turn});
+                due_.push({due.at + connection->answer->wait_after(connection->mark), due.fd, due.turn});
             proceed(due.fd);
         }
     }
