@@ -39,9 +39,8 @@ std::shared_ptr<const TurnName> SessionService::make_name(const TurnRequest& req
                  .turn_id = base::make_ordered_id('t', parts_.clock.wall_us(), parts_.random)});
 }
 
-std::shared_ptr<TurnClaim> SessionService::make_claim(const SessionKey& key, const std::string& turn_id) const {
-    return std::make_shared<TurnClaim>(TurnClaim{.key = key,
-                                                 .turn_id = turn_id,
+std::shared_ptr<TurnClaim> SessionService::make_claim(std::shared_ptr<const TurnName> name) const {
+    return std::make_shared<TurnClaim>(TurnClaim{.name = std::move(name),
                                                  .waiter = async::Waiter::make(parts_.executor),
                                                  .executor = parts_.executor,
                                                  .stop = {}});
@@ -52,7 +51,7 @@ base::Result<BegunTurn> SessionService::start(TurnRequest request, std::optional
     if (request.model) {
         if (auto known = parts_.models.check(*request.model); !known) return std::unexpected(known.error());
     }
-    auto claim = make_claim(name->key, name->turn_id);
+    auto claim = make_claim(name);
     claim->request_id = request.request_id;
     claim->parent = request.parent;
     if (auto entered = parts_.registry.enter(claim, request.on_busy); !entered) return std::unexpected(entered.error());
@@ -220,7 +219,7 @@ async::Task<base::Result<DirectAnswer>> SessionService::ask_directly(DirectQuest
 
 async::Task<base::Result<void>> SessionService::remove(SessionKey key, base::Deadline deadline) {
     // Entering the session's order like a turn keeps messages that come meanwhile behind the deletion.
-    const auto claim = make_claim(key, {});
+    const auto claim = make_claim(std::make_shared<const TurnName>(TurnName{.key = key, .turn_id = {}}));
     if (auto entered = parts_.registry.enter_behind_all(claim); !entered) co_return std::unexpected(entered.error());
     struct Place {  // given up on every way out
         TurnRegistry& registry;
@@ -242,7 +241,8 @@ async::Task<base::Result<void>> SessionService::remove(SessionKey key, base::Dea
 
 // The same among several processes: the deletion claims the session like a turn.
 async::Task<base::Result<void>> SessionService::remove_shared(TurnClaim& claim, base::Deadline deadline) {
-    const TurnName name{.key = claim.key, .turn_id = base::make_ordered_id('d', parts_.clock.wall_us(), parts_.random)};
+    const TurnName name{.key = claim.key(),
+                        .turn_id = base::make_ordered_id('d', parts_.clock.wall_us(), parts_.random)};
     claim.interrupts = true;
     SharedOrder order({.store = parts_.store, .registry = parts_.registry}, claim, settings_.look_again);
     while (true) {
@@ -253,8 +253,8 @@ async::Task<base::Result<void>> SessionService::remove_shared(TurnClaim& claim, 
         if (deadline.passed(parts_.clock.steady())) co_return std::unexpected(not_ended_in_time());
         co_await order.wait(deadline);
     }
-    const auto removed = co_await parts_.store.remove(claim.key);
-    parts_.logs.forget(claim.key);
+    const auto removed = co_await parts_.store.remove(claim.key());
+    parts_.logs.forget(claim.key());
     if (!removed || !*removed) co_await parts_.store.abandon_turn(name);
     if (!removed) co_return std::unexpected(removed.error());
     if (!*removed) co_return std::unexpected(no_such_session());

@@ -140,7 +140,7 @@ class SessionService {
 
   private:
     std::shared_ptr<const TurnName> make_name(const TurnRequest& request) const;
-    std::shared_ptr<TurnClaim> make_claim(const SessionKey& key, const std::string& turn_id) const;
+    std::shared_ptr<TurnClaim> make_claim(std::shared_ptr<const TurnName> name) const;
     base::Result<BegunTurn> start(TurnRequest request, std::optional<TakenUp> taken_up,
                                   std::shared_ptr<const TurnName> name, bool resumes = false);
     // What a key's record says is to be done.

@@ -18,10 +18,10 @@ async::Task<base::Result<SharedOrder::Look>> SharedOrder::look(TurnOpening openi
 
 // Whatever runs before the claim's own turn, each once. What goes wrong with this shows at the next look.
 async::Task<void> SharedOrder::interrupt() {
-    auto running = co_await parts_.store.running_turn(claim_.key);
+    auto running = co_await parts_.store.running_turn(claim_.key());
     if (!running || running->empty() || *running == interrupted_) co_return;
     const auto asked =
-        co_await parts_.store.ask_to_stop({.key = claim_.key, .turn_id = *running}, TurnState::cancelled);
+        co_await parts_.store.ask_to_stop({.key = claim_.key(), .turn_id = *running}, TurnState::cancelled);
     if (asked && *asked) interrupted_ = *std::move(running);
 }
 

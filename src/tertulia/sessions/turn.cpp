@@ -81,13 +81,13 @@ async::Task<void> Turn::give_claims_back(bool frees_key) {
         const auto abandoned = co_await parts_.store.abandon_turn(log_->name());
         if (!abandoned)
             parts_.log.warn("a session stays claimed for a while",
-                            {{"turn", claim_->turn_id}, {"reason", abandoned.error().message}});
+                            {{"turn", claim_->turn_id()}, {"reason", abandoned.error().message}});
     }
     if (question_.once_key().empty() || resumes_ || !frees_key) co_return;
-    const auto freed = co_await parts_.store.free_key(claim_->key.owner, question_.once_key(), claim_->turn_id);
+    const auto freed = co_await parts_.store.free_key(claim_->key().owner, question_.once_key(), claim_->turn_id());
     if (!freed)
         parts_.log.warn("an idempotency key stays claimed for a while",
-                        {{"turn", claim_->turn_id}, {"reason", freed.error().message}});
+                        {{"turn", claim_->turn_id()}, {"reason", freed.error().message}});
 }
 
 // A turn that can no longer be handed over has been interrupted.
@@ -96,11 +96,12 @@ TurnState Turn::stopped_as() const {
 }
 
 base::Error Turn::why_stopped() const {
-    return claim_->stop_why.value_or(error_of(stopped_as()));
+    return claim_->stop_why ? *claim_->stop_why : error_of(stopped_as());
 }
 
 async::Task<void> Turn::end_after_bug(std::string what) {
-    parts_.log.error("bug in a turn", {{"session", claim_->key.session_id}, {"turn", claim_->turn_id}, {"what", what}});
+    parts_.log.error("bug in a turn",
+                     {{"session", claim_->key().session_id}, {"turn", claim_->turn_id()}, {"what", what}});
     if (append_begun_) co_await message_is_durable();  // the append refers to this turn
     if (log_->result()) co_return;
     // What is kept of it becomes the interrupted answer, which gets an end of its own.
@@ -141,7 +142,7 @@ async::Task<Turn::Problem> Turn::prepare() {
         problem = co_await question_.choose_context(call_->target(), so_far);
     if (problem) co_return problem;
     // Over budget is said before anything is written.
-    if (bills_.limits(claim_->key))
+    if (bills_.limits(claim_->key()))
         if (auto reserved = co_await reserve(call_->target()); !reserved) co_return std::move(reserved.error());
     co_return std::nullopt;
 }
@@ -216,7 +217,7 @@ async::Task<void> Turn::append_message(TurnStart start) {
         appended = co_await parts_.store.begin_turn(std::move(start));
     } catch (const std::exception& exception) {
         // The turn waits for this outcome, whatever it is.
-        parts_.log.error("bug in the store", {{"turn", claim_->turn_id}, {"what", exception.what()}});
+        parts_.log.error("bug in the store", {{"turn", claim_->turn_id()}, {"what", exception.what()}});
         appended = base::fail(base::Errc::internal, "The server made a mistake; it is in its log.");
     }
     parts_.metrics.store("begin_turn", seconds(now() - begin), !appended.has_value());
@@ -262,7 +263,7 @@ async::Task<base::Result<models::ModelRequest>> Turn::ask(const models::ModelRef
     // The first call's was made before the start.
     if (request && !call_->attempts().empty()) {
         bills_.settle_ended(*call_);
-        if (bills_.limits(claim_->key))
+        if (bills_.limits(claim_->key()))
             if (auto reserved = co_await reserve(target); !reserved)
                 co_return std::unexpected(std::move(reserved.error()));
     }

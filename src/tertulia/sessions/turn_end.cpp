@@ -51,7 +51,7 @@ async::Task<void> Turn::store_answer(models::Attempt<chat::StopReason> outcome) 
     co_await parts_.checkpoints.leave(log_, parts_.executor);
     const base::SteadyTime begin = now();
     const auto stored =
-        co_await parts_.store.end_turn({.key = claim_->key,
+        co_await parts_.store.end_turn({.key = claim_->key(),
                                         .message = answer_record(ended, now_us, std::move(answer.blocks)),
                                         .bills = bills_.take()});
     parts_.metrics.store("end_turn", seconds(now() - begin), !stored.has_value());
@@ -69,7 +69,7 @@ async::Task<void> Turn::store_answer(models::Attempt<chat::StopReason> outcome) 
         }
         parts_.log.error(
             "answer not stored",
-            {{"session", claim_->key.session_id}, {"turn", claim_->turn_id}, {"reason", stored.error().message}});
+            {{"session", claim_->key().session_id}, {"turn", claim_->turn_id()}, {"reason", stored.error().message}});
     }
     if (bills_.has_budget()) co_await bills_.close(log_->name());
     if (outcome && call_->attempts().size() == 1 && !earlier_ && !question_.before() && !ended.usage.input_estimated)
@@ -91,7 +91,7 @@ StoredMessage Turn::answer_record(const TurnResult& ended, std::int64_t now_us,
     if (!plain) message.blocks = std::move(blocks);
     message.timestamp = ended.timestamp;
     message.created_at = base::format_timestamp(now_us);
-    message.turn_id = claim_->turn_id;
+    message.turn_id = claim_->turn_id();
     message.state = ended.state;
     message.model = ended.model;
     message.stop_reason = ended.stop_reason;
@@ -127,8 +127,8 @@ void Turn::end_with(TurnState state, const base::Error& error) {
 TurnResult Turn::result(TurnState state) const {
     TurnResult result;
     result.state = state;
-    result.session_id = claim_->key.session_id;
-    result.turn_id = claim_->turn_id;
+    result.session_id = claim_->key().session_id;
+    result.turn_id = claim_->turn_id();
     result.continues = question_.continues();
     if (parts_.audience) result.told = parts_.audience->told_already(question_.request_id());
     if (earlier_) {
@@ -157,7 +157,8 @@ void Turn::end(TurnResult ended, bool with_usage) {
 }
 
 void Turn::give_key_up() {
-    if (!question_.once_key().empty()) parts_.keys.release(claim_->key.owner, question_.once_key(), claim_->turn_id);
+    if (!question_.once_key().empty())
+        parts_.keys.release(claim_->key().owner, question_.once_key(), claim_->turn_id());
 }
 
 void Turn::tell_end(const TurnResult& ended) {

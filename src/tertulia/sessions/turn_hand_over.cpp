@@ -40,7 +40,7 @@ async::Task<bool> Turn::hand_over() {
     if (handed) handed = co_await parts_.store.hand_over(log_->name());
     if (!handed) {
         parts_.log.warn("a turn could not be handed over",
-                        {{"turn", claim_->turn_id}, {"reason", handed.error().message}});
+                        {{"turn", claim_->turn_id()}, {"reason", handed.error().message}});
         co_return false;
     }
     // Who asked for its end meanwhile asks whoever takes it over.

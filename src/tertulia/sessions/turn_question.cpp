@@ -32,16 +32,27 @@ TurnQuestion::TurnQuestion(const SessionService::Parts& parts, const SessionSett
     : parts_(parts),
       settings_(settings),
       claim_(claim),
-      request_id_(std::move(request.request_id)),
       once_key_(std::move(request.once.key)),
-      manner_{.tools = std::move(request.tools),
-              .tool_choice = std::move(request.tool_choice),
-              .max_tokens = request.max_tokens,
-              .temperature = request.temperature,
-              .stop = std::move(request.stop),
-              .stream = request.stream},
+      manner_(take_manner(request)),
+      streams_(request.stream),
       taken_up_(taken_up ? std::make_unique<TakenUp>(std::move(*taken_up)) : nullptr) {
     asking_->request = std::move(request);
+}
+
+std::unique_ptr<const TurnQuestion::Manner> TurnQuestion::take_manner(TurnRequest& request) {
+    const bool is_usual = request.tools.empty() && !request.tool_choice && !request.max_tokens &&
+                          !request.temperature && request.stop.empty();
+    if (is_usual) return nullptr;
+    return std::make_unique<const Manner>(Manner{.tools = std::move(request.tools),
+                                                 .tool_choice = std::move(request.tool_choice),
+                                                 .max_tokens = request.max_tokens,
+                                                 .temperature = request.temperature,
+                                                 .stop = std::move(request.stop)});
+}
+
+const TurnQuestion::Manner& TurnQuestion::manner() const {
+    static const Manner usual;
+    return manner_ ? *manner_ : usual;
 }
 
 std::optional<std::vector<StoredMessage>> TurnQuestion::take_missed() {
@@ -72,17 +83,15 @@ async::Task<TurnQuestion::Problem> TurnQuestion::prepare(base::Deadline deadline
 
 TurnOpening TurnQuestion::opening() const {
     const TurnRequest& request = asking_->request;
-    return {.turn = {.key = claim_.key, .turn_id = claim_.turn_id},
+    return {.turn = *claim_.name,
             .model = request.model,
             .system = request.system,
             .text = std::string(base::cut_utf8(chat::text_of(request.content), first_words_bytes)),
             .max_messages = first_page_messages,
             .max_bytes = first_page_bytes,
-            .stop = [&registry = parts_.registry, name = TurnName{.key = claim_.key, .turn_id = claim_.turn_id}](
-                        TurnState as) { registry.stop(name, as); },
+            .stop = [&registry = parts_.registry, name = *claim_.name](TurnState as) { registry.stop(name, as); },
             .watched =
-                [&checkpoints = parts_.checkpoints, &logs = parts_.logs,
-                 name = TurnName{.key = claim_.key, .turn_id = claim_.turn_id}](base::Milliseconds time) {
+                [&checkpoints = parts_.checkpoints, &logs = parts_.logs, name = *claim_.name](base::Milliseconds time) {
                     if (const auto log = logs.find(name)) checkpoints.watched(log, time);
                 }};
 }
@@ -117,7 +126,7 @@ async::Task<TurnQuestion::Problem> TurnQuestion::read_session() {
 }
 
 async::Task<TurnQuestion::Problem> TurnQuestion::load() {
-    auto opened = co_await parts_.store.open(claim_.key, first_page_messages, first_page_bytes);
+    auto opened = co_await parts_.store.open(claim_.key(), first_page_messages, first_page_bytes);
     if (!opened) co_return opened.error();
     take(*std::move(opened));
     co_return std::nullopt;
@@ -128,7 +137,7 @@ async::Task<TurnQuestion::Problem> TurnQuestion::complete(std::size_t least) {
     std::vector<StoredMessage>& history = asking_->history;
     if (history.size() < least && asking_->more_history) {
         // An answer so long that its question did not come with it.
-        auto question = co_await parts_.store.older(claim_.key, history.back().timestamp, 1, 1);
+        auto question = co_await parts_.store.older(claim_.key(), history.back().timestamp, 1, 1);
         if (!question) co_return question.error();
         std::ranges::move(*question, std::back_inserter(history));
     }
@@ -141,7 +150,7 @@ async::Task<TurnQuestion::Problem> TurnQuestion::check_parent() {
         has_interrupted_parent())
         co_return std::nullopt;
     auto page = co_await parts_.store.messages(
-        claim_.key,
+        claim_.key(),
         {.limit = most_missed, .after = asking_->request.parent, .before = {}, .max_bytes = most_missed_bytes});
     if (!page) co_return page.error();
     asking_->missed = *page ? std::move((*page)->messages) : std::vector<StoredMessage>();
@@ -209,12 +218,12 @@ async::Task<TurnQuestion::Problem> TurnQuestion::wait_for_model(base::Deadline d
 async::Task<TurnQuestion::Problem> TurnQuestion::choose_context(const models::ModelRef& target,
                                                                 std::string_view so_far) {
     const models::Limits limits = parts_.limits.limits(target.name, target.model);
-    max_tokens_ = manner_.max_tokens.value_or(settings_.max_tokens);
+    max_tokens_ = manner().max_tokens.value_or(settings_.max_tokens);
     // A wish for a long answer must not crowd out the conversation in a small window.
     const std::int64_t room = std::min(max_tokens_, limits.context_window / 2);
     asking_->budget = {
         .tokens = limits.context_window - room,
-        .tools_tokens = tokens_of(manner_.tools),
+        .tools_tokens = tokens_of(manner().tools),
         .known = limits.known,
         .correct = [&all = parts_.limits, name = target.name](std::int64_t plain) { return all.estimate(name, plain); },
         .previous_from =
@@ -229,7 +238,8 @@ async::Task<TurnQuestion::Problem> TurnQuestion::choose_context(const models::Mo
     while (true) {
         while (offered < asking_->history.size() && builder.wants_more()) builder.offer(asking_->history[offered++]);
         if (!builder.wants_more() || !asking_->more_history) break;
-        auto older = co_await parts_.store.older(claim_.key, asking_->history_end, next_page_messages, next_page_bytes);
+        auto older =
+            co_await parts_.store.older(claim_.key(), asking_->history_end, next_page_messages, next_page_bytes);
         if (!older) co_return older.error();
         asking_->more_history = !older->empty();
         if (!older->empty()) asking_->history_end = older->back().timestamp;
@@ -307,13 +317,13 @@ async::Task<base::Result<models::ModelRequest>> TurnQuestion::request(const mode
                                  .system = system(),
                                  .messages = context_.messages,
                                  .stable_messages = context_.messages.size() - 1,
-                                 .tools = manner_.tools,
-                                 .tool_choice = manner_.tool_choice,
-                                 .conversation = claim_.key.owner + "|" + claim_.key.session_id,
+                                 .tools = manner().tools,
+                                 .tool_choice = manner().tool_choice,
+                                 .conversation = claim_.key().owner + "|" + claim_.key().session_id,
                                  .max_tokens = max_tokens_,
-                                 .temperature = manner_.temperature,
-                                 .stop = manner_.stop,
-                                 .stream = manner_.stream || target.always_stream};
+                                 .temperature = manner().temperature,
+                                 .stop = manner().stop,
+                                 .stream = streams_ || target.always_stream};
     trimmed_.clear();
     if (step.form != models::Form::whole) add_partial_answer(request, step.form, so_far);
     ignored_ = target.provider->ignored_parameters(request);
@@ -345,9 +355,9 @@ TurnStart TurnQuestion::take_start(std::uint32_t first_number) {
     if (!chat::is_plain_text(content)) message.blocks = std::move(content);
     message.timestamp = message_place_;
     message.created_at = base::format_timestamp(now_us);
-    message.turn_id = claim_.turn_id;
+    message.turn_id = claim_.turn_id();
     message.metadata = std::move(asking_->request.metadata);
-    TurnStart start{.key = claim_.key,
+    TurnStart start{.key = claim_.key(),
                     .message = std::move(message),
                     .rewrites = taken_up_ ? taken_up_->place : std::string(),
                     .first_number = first_number,
@@ -358,7 +368,7 @@ TurnStart TurnQuestion::take_start(std::uint32_t first_number) {
                     .context_window = asking_->header.context_window};
     // On a shared store it has been claimed before.
     if (!once_key_.empty() && !parts_.store.is_shared()) {
-        start.idempotency = asking_->request.once.record({.key = claim_.key, .turn_id = claim_.turn_id}, now_us);
+        start.idempotency = asking_->request.once.record(*claim_.name, now_us);
         start.idempotency->key = once_key_;
     }
     return start;

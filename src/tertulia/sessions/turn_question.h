@@ -53,7 +53,7 @@ class TurnQuestion {
     void forget();
 
     /// TurnRequest's: for the log, and OnceKey's.
-    const std::string& request_id() const { return request_id_; }
+    const std::string& request_id() const { return claim_.request_id; }
     const std::string& once_key() const { return once_key_; }
     /// Is it not to wait for another turn? Until `forget`.
     bool rejects() const { return asking_->request.on_busy == OnBusy::reject; }
@@ -96,9 +96,10 @@ class TurnQuestion {
         std::optional<std::int64_t> max_tokens;
         std::optional<double> temperature;
         std::vector<std::string> stop;
-        bool stream = false;
     };
 
+    static std::unique_ptr<const Manner> take_manner(TurnRequest& request);
+    const Manner& manner() const;
     async::Task<Problem> read_session();
     async::Task<Problem> load();
     async::Task<Problem> complete(std::size_t least);
@@ -116,8 +117,9 @@ class TurnQuestion {
     const SessionService::Parts& parts_;
     const SessionSettings& settings_;
     const TurnClaim& claim_;
-    std::string request_id_, once_key_;
-    Manner manner_;
+    std::string once_key_;
+    const std::unique_ptr<const Manner> manner_;  // null: nothing, as with most turns
+    const bool streams_;
     std::unique_ptr<TakenUp> taken_up_;
     std::unique_ptr<Asking> asking_ = std::make_unique<Asking>();
     std::unique_ptr<StoredMessage> before_;

@@ -34,14 +34,14 @@ std::optional<OnBusy> parse_on_busy(std::string_view text) {
 }
 
 base::Error TurnClaim::why_stopped() const {
-    return stop_why.value_or(error_of(stop_as));
+    return stop_why ? *stop_why : error_of(stop_as);
 }
 
 base::Result<void> TurnRegistry::enter(std::shared_ptr<TurnClaim> claim, OnBusy on_busy) {
     const std::lock_guard lock(mutex_);
     if (closed_) return std::unexpected(closing());
     if (size_ >= max_turns_) return std::unexpected(too_much_at_once());
-    auto& claims = lines_[line_name(claim->key)].claims;
+    auto& claims = lines_[line_name(claim->key())].claims;
     if (claims.size() > max_waiting_ || (on_busy == OnBusy::reject && !claims.empty())) {
         return std::unexpected(base::Error{.code = base::Errc::conflict,
                                            .message = on_busy == OnBusy::reject
@@ -57,8 +57,8 @@ base::Result<void> TurnRegistry::enter(std::shared_ptr<TurnClaim> claim, OnBusy 
         const bool runs = !claims.front()->waits_elsewhere;
         if (runs) request_stop(claims.front(), TurnState::cancelled);
         // What is no message (a deletion) is not overtaken.
-        const auto barrier =
-            std::find_if(claims.rbegin(), claims.rend(), [](const auto& waiting) { return waiting->turn_id.empty(); });
+        const auto barrier = std::find_if(claims.rbegin(), claims.rend(),
+                                          [](const auto& waiting) { return waiting->turn_id().empty(); });
         place = std::find_if(barrier == claims.rend() ? claims.begin() + (runs ? 1 : 0) : barrier.base(), claims.end(),
                              [](const auto& waiting) { return !waiting->interrupts; });
     }
@@ -70,14 +70,14 @@ base::Result<void> TurnRegistry::enter(std::shared_ptr<TurnClaim> claim, OnBusy 
 base::Result<void> TurnRegistry::enter_behind_all(std::shared_ptr<TurnClaim> claim) {
     const std::lock_guard lock(mutex_);
     if (closed_) return std::unexpected(closing());
-    lines_[line_name(claim->key)].claims.push_back(std::move(claim));
+    lines_[line_name(claim->key())].claims.push_back(std::move(claim));
     ++size_;
     return {};
 }
 
 bool TurnRegistry::is_first(const TurnClaim& claim) const {
     const std::lock_guard lock(mutex_);
-    return first(claim.key) == &claim;
+    return first(claim.key()) == &claim;
 }
 
 const TurnClaim* TurnRegistry::first(const SessionKey& key) const {
@@ -93,8 +93,8 @@ void TurnRegistry::wait_elsewhere(TurnClaim& claim) {
 bool TurnRegistry::stop_waiting_elsewhere(TurnClaim& claim) {
     const std::lock_guard lock(mutex_);
     claim.waits_elsewhere = false;
-    if (first(claim.key) != &claim) return false;
-    stop_if_interrupted(lines_.at(line_name(claim.key)));
+    if (first(claim.key()) != &claim) return false;
+    stop_if_interrupted(lines_.at(line_name(claim.key())));
     return true;
 }
 
@@ -105,7 +105,7 @@ void TurnRegistry::set_head(TurnClaim& claim, std::string head) {
 
 void TurnRegistry::leave(const TurnClaim& claim) {
     const std::lock_guard lock(mutex_);
-    const auto found = lines_.find(line_name(claim.key));
+    const auto found = lines_.find(line_name(claim.key()));
     if (found == lines_.end()) return;
     std::erase_if(watchers_, [](const auto& watcher) {
         const auto there = watcher.lock();
@@ -132,7 +132,7 @@ void TurnRegistry::stop_if_interrupted(const Claims& line) {
 std::string TurnRegistry::running(const SessionKey& key) const {
     const std::lock_guard lock(mutex_);
     const TurnClaim* const claim = first(key);
-    return !claim || claim->waits_elsewhere ? std::string() : claim->turn_id;
+    return !claim || claim->waits_elsewhere ? std::string() : claim->turn_id();
 }
 
 void TurnRegistry::request_stop(const std::shared_ptr<TurnClaim>& claim, TurnState as, std::optional<base::Error> why) {
@@ -141,7 +141,7 @@ void TurnRegistry::request_stop(const std::shared_ptr<TurnClaim>& claim, TurnSta
         // Who was asked to end is not handed over.
         if (as == TurnState::running && claim->stop.stop_requested()) return;
         claim->stop_as = as;
-        claim->stop_why = why;
+        claim->stop_why = why ? std::make_unique<const base::Error>(*why) : nullptr;
         claim->stop.request_stop();
         claim->waiter->wake();
     });
@@ -152,7 +152,7 @@ bool TurnRegistry::stop(const TurnName& turn, TurnState as) {
     const auto line = lines_.find(line_name(turn.key));
     if (line == lines_.end()) return false;
     for (const auto& claim : line->second.claims)
-        if (claim->turn_id == turn.turn_id) {
+        if (claim->turn_id() == turn.turn_id) {
             request_stop(claim, as);
             return true;
         }
@@ -161,7 +161,7 @@ bool TurnRegistry::stop(const TurnName& turn, TurnState as) {
 
 void TurnRegistry::stop_before(const TurnClaim& claim, TurnState as) {
     const std::lock_guard lock(mutex_);
-    const auto line = lines_.find(line_name(claim.key));
+    const auto line = lines_.find(line_name(claim.key()));
     if (line == lines_.end()) return;
     for (const auto& earlier : line->second.claims) {
         if (earlier.get() == &claim) return;
@@ -180,8 +180,7 @@ std::vector<TurnName> TurnRegistry::begun_by(std::string_view request_id) const 
     std::vector<TurnName> turns;
     for (const auto& [name, line] : lines_)
         for (const auto& claim : line.claims)
-            if (claim->request_id == request_id && !claim->turn_id.empty())
-                turns.push_back({.key = claim->key, .turn_id = claim->turn_id});
+            if (claim->request_id == request_id && !claim->turn_id().empty()) turns.push_back(*claim->name);
     return turns;
 }
 

@@ -19,8 +19,8 @@ namespace tertulia::sessions {
 
 /// One turn's claim on its session's order, from `enter` to `leave`. Shared between the registry and the turn's task.
 struct TurnClaim {
-    SessionKey key;
-    std::string turn_id;
+    /// Without a turn_id: the session is to be deleted.
+    std::shared_ptr<const TurnName> name;
     /// Woken when the claim becomes the session's first; on the turn's worker.
     std::shared_ptr<async::Waiter> waiter;
     /// Ask the turn to end: requested on the turn's worker only (see TurnRegistry::stop).
@@ -29,7 +29,7 @@ struct TurnClaim {
     /// What the turn then ends as; `running`: it is handed over to another process. On its worker only.
     TurnState stop_as = TurnState::cancelled;
     /// Why, where that says more than the state. On its worker only.
-    std::optional<base::Error> stop_why = {};
+    std::unique_ptr<const base::Error> stop_why = {};
     /// The request that began it (TurnRequest::request_id).
     std::string request_id = {};
     /// The last message that its sender saw (TurnRequest::parent).
@@ -41,6 +41,8 @@ struct TurnClaim {
     /// The first one of its session here, it waits for a turn of another process: it does not run. The registry's.
     bool waits_elsewhere = false;
 
+    const SessionKey& key() const { return name->key; }
+    const std::string& turn_id() const { return name->turn_id; }
     /// The error of a turn that was asked to end.
     base::Error why_stopped() const;
 };

@@ -12,11 +12,11 @@ namespace {
 class TurnRegistryTest : public testing::Test {
   protected:
     std::shared_ptr<TurnClaim> claim(const std::string& turn_id, const std::string& session = "s") {
-        auto claim = std::make_shared<TurnClaim>(TurnClaim{.key = {.owner = "local", .session_id = session},
-                                                           .turn_id = turn_id,
-                                                           .waiter = async::Waiter::make(context.get_executor()),
-                                                           .executor = context.get_executor(),
-                                                           .stop = {}});
+        auto claim = std::make_shared<TurnClaim>(
+            TurnClaim{.name = std::make_shared<const TurnName>(TurnName{{"local", session}, turn_id}),
+                      .waiter = async::Waiter::make(context.get_executor()),
+                      .executor = context.get_executor(),
+                      .stop = {}});
         claims[turn_id] = claim;
         return claim;
     }
