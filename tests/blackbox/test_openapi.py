@@ -5,13 +5,19 @@ import unittest
 import json_schema
 from answers import CUT, STALL, Answer, Thinking, Tool, Usage
 from client import request
-from harness import ServerCase
+from harness import ServerCase, turn_path
 
 PATHS = {
     "/chat": {"post"},
     "/sessions": {"get"},
     "/sessions/{id}": {"delete"},
     "/sessions/{id}/messages": {"get"},
+    "/sessions/{id}/events": {"get"},
+    "/sessions/{id}/turns/{turn}": {"get"},
+    "/sessions/{id}/turns/{turn}/events": {"get"},
+    "/sessions/{id}/turns/{turn}/cancel": {"post"},
+    "/sessions/{id}/turns/{turn}/continue": {"post"},
+    "/usage": {"get"},
     "/healthz": {"get"},
     "/readyz": {"get"},
     "/metrics": {"get"},
@@ -165,6 +171,121 @@ class OpenApiTest(ServerCase):
         self.ask("GET", "/sessions/unknown/messages?limit=x", None, 400)
         self.ask("GET", "/sessions?limit=x", None, 400)
         self.ask("DELETE", "/sessions/unknown", None, 404)
+        for path in ("/healthz", "/readyz", "/usage"):
+            self.ask("GET", path, None, 403, {"host": "evil.example"})
+
+    def cut_turn(self, session):
+        """A turn that failed with half of its answer."""
+        self.upstream.script("cut", Answer("half", CUT))
+        return self.ask("POST", "/chat", {"message": "x", "session_id": session, "model": "openai/cut"}, 503).json["turn_id"]
+
+    def silent_turn(self, session):
+        """A turn that runs until it is cancelled: its model never begins."""
+        self.upstream.script("silent", Answer(STALL))
+        body = {"message": "x", "session_id": session, "model": "openai/silent"}
+        return self.ask("POST", "/chat", body, 202, {"prefer": "respond-async"}).json["turn_id"]
+
+    def test_a_turn_s_state(self):
+        completed = self.ask("POST", "/chat", {"message": "x", "session_id": "states"}, 200).json["turn_id"]
+        whole = self.ask("GET", turn_path("states", completed), None, 200).json
+        schema = {"$ref": "#/components/schemas/Answer"}
+        self.assertEqual(json_schema.problems(whole, schema, self.document), [], "it is the answer")
+        running = self.silent_turn("states")
+        self.assertEqual(self.ask("GET", turn_path("states", running), None, 200).json["state"], "running")
+        self.ask("POST", turn_path("states", running) + "/cancel", None, 200)
+        self.assertEqual(self.ask("GET", turn_path("states", running), None, 200).json["state"], "cancelled")
+        failed = self.cut_turn("states")
+        self.assertEqual(self.ask("GET", turn_path("states", failed), None, 200).json["state"], "failed")
+        self.ask("GET", turn_path("states", "t_unknown"), None, 404)
+
+    def test_a_turn_s_events(self):
+        turn = self.ask("POST", "/chat", {"message": "x", "session_id": "events"}, 200).json["turn_id"]
+        path = turn_path("events", turn) + "/events"
+        self.ask("GET", path, None, 200)
+        self.ask("GET", path, None, 204, {"last-event-id": f"{turn}:1000000"})
+        self.ask("GET", path, None, 400, {"last-event-id": "not an event"})
+        self.ask("GET", turn_path("events", "t_unknown") + "/events", None, 404)
+
+    def test_cancelling(self):
+        running = self.silent_turn("cancelling")
+        self.assertEqual(self.ask("POST", turn_path("cancelling", running) + "/cancel", None, 200).json["state"], "cancelled")
+        completed = self.ask("POST", "/chat", {"message": "x", "session_id": "completed"}, 200).json["turn_id"]
+        self.ask("POST", turn_path("completed", completed) + "/cancel", None, 409)
+        self.ask("POST", turn_path("cancelling", "t_unknown") + "/cancel", None, 404)
+
+    def test_continuing(self):
+        def path(turn):
+            return turn_path("continuing", turn) + "/continue"
+
+        turn, rest = self.cut_turn("continuing"), {"model": "openai/rest"}
+        self.ask("POST", path(turn), {"message": "x"}, 400)
+        self.ask("POST", path(turn), {"stop": "x" * 60000}, 413)
+        self.ask("POST", path(turn), b"x", 415, {"content-type": "text/plain"})
+        self.upstream.script("no", Answer(status=401, body={"error": {"message": "no"}}))
+        turn = self.ask("POST", path(turn), {"model": "openai/no"}, 502).json["turn_id"]  # its answer is this one's now
+        self.upstream.script("rest", Answer(" and half"), Answer("not wanted"))
+        key = {"idempotency-key": "continuing"}
+        whole = self.ask("POST", path(turn), rest, 200, key).json
+        self.assertEqual((whole["message"], whole["continues"]), ("half and half", turn))
+        self.ask("POST", path(turn), rest, 200, key)
+        self.ask("POST", path(turn), rest | {"max_tokens": 7}, 422, key)
+        self.ask("POST", path(whole["turn_id"]), None, 409)
+        self.ask("POST", path("t_unknown"), None, 404)
+        turn = self.cut_turn("continuing")
+        self.assertEqual(len(self.upstream.asked("rest")), 1, "the key's second request joined the first")
+        self.ask("POST", path(turn), rest, 202, {"prefer": "respond-async"})
+
+    def test_the_request_schema_of_a_continuation(self):
+        operation = self.document["paths"]["/sessions/{id}/turns/{turn}/continue"]["post"]
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        tools = [{"name": "f", "input_schema": {}}]
+        for number, body in enumerate((
+            {},
+            {"stream": None, "model": "openai/m", "max_tokens": 9, "temperature": 1, "stop": ["a"], "on_disconnect": "finish"},
+            {"tools": tools, "tool_choice": "auto"},
+            {"stop": [""]},
+            {"tool_choice": "sometimes"},
+            {"system": "s"},
+            {"parent": "2024-11-22T10:30:00.000000Z"},
+            {"metadata": {}},
+            {"colour": 1},
+        )):
+            with self.subTest(body):
+                session = f"schema-{number}"
+                path = turn_path(session, self.cut_turn(session)) + "/continue"
+                fits = not json_schema.problems(body, schema, self.document)
+                answer = request(self.server.url, "POST", path, body if "model" in body else body | {"model": "openai/m"})
+                self.assertEqual(answer.status == 200, fits, answer.body[:300])
+
+    def test_a_session_s_events(self):
+        self.ask("POST", "/chat", {"message": "x", "session_id": "live"}, 200)
+        feed = self.server.feed("live")
+        kind = feed.response.headers["content-type"].partition(";")[0]
+        feed.close()
+        self.assertIn(kind, self.documented("GET", "/sessions/live/events", feed.response.status)["content"])
+        self.ask("GET", "/sessions/live/events", None, 400, {"last-event-id": "not an event"})
+        self.ask("GET", "/sessions/unknown/events", None, 404)
+
+    def test_usage(self):
+        self.ask("POST", "/chat", {"message": "x", "session_id": "used"}, 200)
+        self.assertEqual(len(self.ask("GET", "/usage", None, 200).json["rows"]), 1)
+        grouped = self.ask("GET", "/usage?group_by=session,owner,model,day", None, 200).json["rows"]
+        self.assertLessEqual({"session", "owner", "model", "day"}, set(grouped[0]))
+        self.ask("GET", "/usage?format=csv", None, 200)
+        self.ask("GET", "/usage?group_by=colour", None, 400)
+
+    def test_what_is_over_budget(self):
+        budget = {"session": "*", "per": "session", "usd": "0.000000100"}
+        prices = [{"model": f"openai/{name}", "input": "0", "output": "0.002"} for name in ("cut", "rest")]
+        config = {"budgets": [budget], "prices": prices, "max_tokens": 50}
+        server = self.running(config=config, database=self.folder / "budget.db")
+        self.upstream.script("cut", Answer("half", CUT, usage=Usage(output=50)))
+        spent = server.chat("x", "spent", model="openai/cut")
+        for path in ("/chat", turn_path("spent", spent.json["turn_id"]) + "/continue"):
+            body = {"model": "openai/rest"} | ({"message": "x", "session_id": "spent"} if path == "/chat" else {})
+            refused = server.request("POST", path, body)
+            self.assertEqual(refused.status, 402, refused.body)
+            self.assert_documented("POST", path, refused)
 
     def test_an_event_stream_is_documented(self):
         stream = self.server.stream("x")
