@@ -66,11 +66,12 @@ const std::array table = {
                 .slot = TERTULIA_SLOT(Config, insecure),
                 .description = "Allows to listen on an address that is not loopback without `api_token`, and answers "
                                "whatever `Host` a request names. Only behind something else that checks who asks."},
-    Key<Config>{.path = "api_token",
-                .slot = TERTULIA_SLOT(Config, api_token),
-                .description = "What every request but `/healthz` and `/readyz` must bring as `Authorization: Bearer`.",
-                .allowed = secret_forms,
-                .default_note = "none"},
+    Key<Config>{
+        .path = "api_token",
+        .slot = TERTULIA_SLOT(Config, api_token),
+        .description = "What every request but `/`, `/healthz` and `/readyz` must bring as `Authorization: Bearer`.",
+        .allowed = secret_forms,
+        .default_note = "none"},
     Key<Config>{.path = "cors_origins",
                 .slot = TERTULIA_SLOT(Config, cors_origins),
                 .description =

@@ -26,7 +26,9 @@ const std::array table = {
                 .most = 1024 * gibibyte},
     Key<Config>{.path = "limits.connections",
                 .slot = TERTULIA_SLOT(Config, limits.connections),
-                .description = "Connections open at once; further ones are answered 503 and closed.",
+                .description =
+                    "Connections open at once; further ones are answered 503 and closed. Each of the `workers` "
+                    "takes an equal part of them, whatever the others have.",
                 .least = 1,
                 .most = 1'000'000},
     Key<Config>{.path = "limits.turns",
