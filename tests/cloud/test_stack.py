@@ -34,7 +34,7 @@ class StackTest(unittest.TestCase):
                     ("models=anthropic/a,openai/b", "anthropicSecret=a", "openaiParameter=/b", "alarmEmail=ops@example.org"))
         for variant in variants:
             with self.subTest(variant), tempfile.TemporaryDirectory() as folder:
-                run(*tools.cdk("synth", "--quiet", "--output", folder, *(part for one in variant for part in ("-c", one))))
+                run(*tools.cdk("synth", "--quiet", "-c", "placeholder=true", "--output", folder, *(part for one in variant for part in ("-c", one))))
                 # W3005: a dependency that CDK writes though a reference says it already.
                 run(self.venv / "bin" / "cfn-lint", "--ignore-checks", "W3005", "--", pathlib.Path(folder) / "Tertulia.template.json")
 

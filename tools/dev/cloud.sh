@@ -23,7 +23,11 @@ cloud_tools() {
     fi
 }
 
-# cdk ARGUMENT...: CDK's command line, for the stack of deploy/cdk. What it makes goes to build/cdk.
+# cdk ARGUMENT...: CDK's command line, for the stack of deploy/cdk. What it makes goes to build/cdk. Only what is deployed must have the
+# program in it.
 cdk() {
-    (cd deploy/cdk && PATH=$cloud_venv/bin:$PATH CDK_DISABLE_CLI_TELEMETRY=1 node node_modules/aws-cdk/bin/cdk --output ../../build/cdk "$@")
+    local placeholder=true
+    [[ ! " $* " =~ " "(deploy|watch)" " ]] || placeholder=false
+    (cd deploy/cdk && PATH=$cloud_venv/bin:$PATH CDK_DISABLE_CLI_TELEMETRY=1 CDK_DISABLE_VERSION_CHECK=1 node node_modules/aws-cdk/bin/cdk \
+        --output ../../build/cdk --context "placeholder=$placeholder" "$@")
 }

@@ -20,7 +20,7 @@ export class Functions extends Construct {
 
   constructor(scope: Construct, settings: Settings, tables: Tables) {
     super(scope, 'Functions');
-    const program = findProgram(settings.architecture);
+    const program = findProgram(settings.architecture, settings.placeholder);
     if (program.isPlaceholder)
       Annotations.of(this).addWarningV2('tertulia:placeholder', 'There is no build/lambda zip (./dev lambda makes it): the functions of this template are placeholders that only fail.');
     for (const name of Object.keys(settings.extraEnvironment))

@@ -9,6 +9,8 @@ export interface KeyReference {
 
 export interface Settings {
   readonly architecture: 'arm64' | 'x86_64';
+  /** Without a program for that architecture the functions are placeholders that only fail, and that is no error. */
+  readonly placeholder: boolean;
   /** Lambda gives processor time in proportion: 1769 MB are one. */
   readonly memoryMb: number;
   /** PROVIDER/MODEL; the first is the default one, all of them are the workflows' where a request names none. */
@@ -60,6 +62,7 @@ function makeSettings(context: Context): Settings {
 
   const settings: Settings = {
     architecture: oneOf(context, 'architecture', ['arm64', 'x86_64']),
+    placeholder: flag(context, 'placeholder', false),
     memoryMb: number(context, 'memoryMb', 512, 128, 10240),
     models,
     bedrockModels: list(context, 'bedrockModels', bedrockIds(models).join(',')),
