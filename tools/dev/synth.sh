@@ -1,4 +1,4 @@
-# ./dev synth [options of cdk synth]: the template of what would be deployed, checked; needs no account and no network.
+# ./dev synth [options of cdk synth]: the template of what would be deployed, checked; needs no account, and no network once its tools are installed.
 
 . tools/dev/cloud.sh
 
