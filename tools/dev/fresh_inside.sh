@@ -14,23 +14,37 @@ fail() {
     exit 1
 }
 
-# Starts ./dev run, and waits until it listens and its model is loaded.
-start() { # SECONDS
-    local until=$((SECONDS + $1)) began=$SECONDS
+milliseconds() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
+
+# Starts ./dev run, and waits until it listens, has said what a newcomer needs, and its model is loaded.
+start() { # SECONDS [MILLISECONDS until it listens]
+    local until=$((SECONDS + $1)) began took
+    began=$(milliseconds)
     : >"$log"
     ./dev run --yes --model-size small --listen 127.0.0.1:0 > >(tee "$log" | sed -u 's/^/   | /') 2>&1 </dev/null &
     run_pid=$!
     until url=$(sed -n 's/^listening on //p' "$log" | head -n 1) && [[ -n $url ]]; do
         ((SECONDS < until)) || fail "no 'listening on' line after $1 s"
         kill -0 "$run_pid" 2>/dev/null || fail "./dev run ended"
-        sleep 0.1
+        sleep 0.02
     done
-    say "listening on $url after $((SECONDS - began)) s"
+    took=$(($(milliseconds) - began))
+    say "listening on $url after $took ms"
+    ((took <= ${2:-$took})) || fail "it should have listened within $2 ms"
+    until_said "$until" '^  The model: local/[^ ]+ \(on this machine' "the model"
+    until_said "$until" "^    curl $url/chat -H " "the curl to try"
     until [[ $(curl -s -o /dev/null -w '%{http_code}' "$url/readyz") == 200 ]]; do
         ((SECONDS < until)) || fail "/readyz is not 200 after $1 s"
         sleep 0.2
     done
-    say "ready after $((SECONDS - began)) s"
+    say "ready after $(($(milliseconds) - began)) ms"
+}
+
+until_said() { # UNTIL PATTERN WHAT
+    until grep -qE "$2" "$log"; do
+        ((SECONDS < $1)) || fail "the start does not tell $3"
+        sleep 0.02
+    done
 }
 
 stop() { # SIGNAL
@@ -93,7 +107,7 @@ server=$(server_pid)
 kill -KILL "$server"
 wait "$run_pid" || true
 say "starting it again"
-start 60
+start 60 2000
 ask "curl -s localhost:8080/sessions/first/messages"
 expect 'My name is Ada' "the session is forgotten"
 ask "${curls[1]}"
