@@ -21,7 +21,7 @@ constexpr tertulia::http::RequestLimits limits{.head = 2048, .fields = 20, .body
 void add(std::vector<std::string>& out, const Headers& headers) {
     for (const auto& [name, value] : headers.fields()) {
         if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) std::abort();
-        out.push_back(name + "=" + value);
+        out.emplace_back(name).append("=").append(value);
     }
 }
 

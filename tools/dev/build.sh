@@ -15,17 +15,11 @@ dev_build() {
     [[ $preset != release ]] || say "Built build/release/tertulia."
 }
 
-# build_preset NAME [TARGET...]: without targets what the build preset names. A fraction of a second if all is built:
-# CMake is run by hand only for a new directory or changed presets, ninja itself sees the rest.
+# build_preset NAME [TARGET...]: without targets what the build preset names. A fraction of a second if all is built.
 build_preset() {
-    local preset=$1 configured=build/$1/.configured
+    local preset=$1
     shift
-    if [[ ! -f build/$preset/build.ninja || ! $configured -nt CMakePresets.json ]]; then
-        say "Configuring build/$preset ..."
-        mkdir -p "build/$preset"
-        quietly "build/$preset/configure.log" cmake --preset "$preset"
-        touch "$configured"
-    fi
+    configure_preset "$preset"
     # The launcher of the compiler cache is in the build files; a clone elsewhere may share what this one compiled.
     export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
     if (($# == 0)); then
@@ -33,6 +27,16 @@ build_preset() {
     else
         cmake --build --preset "$preset" --target "$@" >&2
     fi
+}
+
+# CMake is run by hand only for a new directory or changed presets, ninja itself sees the rest.
+configure_preset() { # NAME
+    local folder=build/$1
+    [[ ! -f $folder/build.ninja || ! $folder/.configured -nt CMakePresets.json ]] || return 0
+    say "Configuring $folder ..."
+    mkdir -p "$folder"
+    quietly "$folder/configure.log" cmake --preset "$1"
+    touch "$folder/.configured"
 }
 
 # quietly LOG COMMAND...: the output is shown only if the command fails.

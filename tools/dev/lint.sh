@@ -2,13 +2,13 @@
 # everything that it finds before it fails.
 
 . tools/dev/build.sh
-. tools/dev/sources.sh
 
 dev_lint() {
     local failed=()
     need build lint
     build_preset dev # clang-tidy reads its compile commands, and the precompiled headers that they name
-    check formatting format_is_clean
+    configure_preset fuzz # the fuzzers' commands name no such headers
+    check formatting tools/check_format.sh
     check layers python tools/check_layers.py
     check headers python tools/check_headers.py
     check shell shell_is_clean
@@ -23,9 +23,7 @@ check() { # NAME COMMAND...
     "${@:2}" || failed+=("$1")
 }
 
-format_is_clean() { cxx_sources -0 | xargs -0 --no-run-if-empty clang-format-19 --dry-run -Werror; }
-
-shell_is_clean() { shellcheck --external-sources --shell=bash dev .ci/run tools/dev/*.sh; }
+shell_is_clean() { shellcheck --external-sources --shell=bash dev .ci/run tools/*.sh tools/dev/*.sh; }
 
 python_compiles() {
     git ls-files --cached --others --exclude-standard -z -- '*.py' |
@@ -33,10 +31,18 @@ python_compiles() {
 for name in sys.argv[1:]: compile(open(name, encoding="utf-8").read(), name, "exec")'
 }
 
-# One finding of clang-tidy is enough to fail; its count of suppressed warnings is not worth a line each.
 tidy_is_clean() {
-    run-clang-tidy-19 -quiet -p build/dev -warnings-as-errors='*' "^$PWD/(src|tests|bench)/" >build/tidy.log 2>&1 || {
-        grep -E -A4 '(warning|error):' build/tidy.log >&2 || tail -n 20 build/tidy.log >&2
+    local status=0
+    tidy dev '(src|tests|bench)' || status=1
+    tidy fuzz fuzz || status=1
+    return "$status"
+}
+
+# One finding is enough to fail; clang-tidy's count of suppressed warnings is not worth a line each.
+tidy() { # PRESET FOLDERS, as a regular expression
+    local log=build/tidy-$1.log
+    run-clang-tidy-19 -quiet -p "build/$1" -warnings-as-errors='*' "^$PWD/$2/" >"$log" 2>&1 || {
+        grep -E -A4 '(warning|error):' "$log" >&2 || tail -n 20 "$log" >&2
         return 1
     }
 }

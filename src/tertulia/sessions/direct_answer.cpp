@@ -59,7 +59,8 @@ class DirectCall final : private models::Asker {
                                  fmt::format("The messages have about {} tokens; {} has room for {}.", prompt_tokens_,
                                              target.name, limits.context_window - max_tokens));
         release_reservations();
-        auto reserved = co_await parts_.spending.reserve({.key = key_, .turn_id = {}}, 0, target.name, prompt_tokens_, max_tokens);
+        auto reserved =
+            co_await parts_.spending.reserve({.key = key_, .turn_id = {}}, 0, target.name, prompt_tokens_, max_tokens);
         if (!reserved) co_return std::unexpected(std::move(reserved.error()));
         reservations_.push_back(std::move(*reserved));
         co_return models::ModelRequest{.model = target.model,
