@@ -1,7 +1,7 @@
 """A proxy between the server and DynamoDB Local that breaks things as the service and networks do, by the dice of a seed: it throttles,
-fails before and after the request was carried out, cuts answers, spoils their checksum, and is slow. It can also be told to be gone
-(`down`), to count requests, and to hold back the next ones (`hold`). With `lags` it answers queries that allow it like a replica that
-is behind, in the worst way: items are missing, as they were before, or back from the dead."""
+fails before and after the request was carried out, leaves a part of a batch undone, cuts answers, spoils their checksum, and is slow.
+It can also be told to be gone (`down`), to count requests, and to hold back the next ones (`hold`). With `lags` it answers queries that
+allow it like a replica that is behind, in the worst way: items are missing, as they were before, or back from the dead."""
 
 import http.client
 import http.server
@@ -10,14 +10,17 @@ import random
 import socket
 import threading
 import time
+import zlib
 
 THROTTLED = ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"]
 # What happens to a request, and how often of a hundred times.
 FAULTS = {"throttle": 4, "fail": 3, "fail_after": 3, "cut_after": 3, "close": 2, "wrong_crc": 3, "slow": 3}
+# The same of batches, beside those: how throttling shows there.
+OF_BATCHES = {"unprocessed": 40}
 
 
 class Faults:
-    """To be used in a `with`; `share`: of the requests that meet a fault, relative to FAULTS (0: none)."""
+    """To be used in a `with`; `share`: of the requests that meet a fault, relative to FAULTS and OF_BATCHES (0: none)."""
 
     def __init__(self, upstream_port, share=1.0, seed=1, lags=False):
         self.upstream_port = upstream_port
@@ -25,7 +28,7 @@ class Faults:
         self.dice = random.Random(seed)
         self.lock = threading.Lock()
         self.down = False
-        self.met = {name: 0 for name in FAULTS}
+        self.met = {name: 0 for name in FAULTS | OF_BATCHES}
         self.requests = []  # (operation, body) in their order
         self.keep_requests = False
         self.lags = lags
@@ -84,15 +87,25 @@ class Faults:
         items = items[:query["Limit"]]
         return {"Items": items, "Count": len(items), "ScannedCount": len(items), "ConsumedCapacity": answer.get("ConsumedCapacity")}
 
-    def roll(self):
+    def roll(self, operation):
         with self.lock:
             number = self.dice.random() * 100
-            for name, share in FAULTS.items():
+            for name, share in (FAULTS | OF_BATCHES if operation == "BatchWriteItem" else FAULTS).items():
                 number -= share * self.share
                 if number < 0:
                     self.met[name] += 1
                     return name
         return ""
+
+    def part(self, batch):
+        """What of a batch is carried out, and what is left: of one item that, of several some."""
+        done, left = {}, {}
+        with self.lock:
+            for table, items in batch.items():
+                items = self.dice.sample(items, len(items))
+                count = self.dice.randrange(1, max(2, len(items)))
+                left[table], done[table] = items[:count], items[count:]
+        return {table: items for table, items in done.items() if items}, left
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -125,10 +138,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         owner.wait()
         if owner.down:
             return self.cut()
+        operation = self.headers["X-Amz-Target"].split(".")[-1]
         if owner.keep_requests:
             with owner.lock:
-                owner.requests.append((self.headers["X-Amz-Target"].split(".")[-1], json.loads(body)))
-        fault = owner.roll()
+                owner.requests.append((operation, json.loads(body)))
+        fault = owner.roll(operation)
         if fault == "throttle":
             return self.answer(400, error(owner.dice.choice(THROTTLED)))
         if fault == "fail":
@@ -137,12 +151,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self.cut()
         if fault == "slow":
             time.sleep(0.1)
-        status, headers, content = self.forward(body)
+        status, headers, content = self.forward_part(body) if fault == "unprocessed" else self.forward(body)
         if owner.lags and status == 200:
             request = json.loads(body)
-            if self.headers["X-Amz-Target"].endswith(".PutItem"):
+            if operation == "PutItem":
                 owner.remember(request)
-            elif self.headers["X-Amz-Target"].endswith(".Query"):
+            elif operation == "Query":
                 content = json.dumps(owner.age(request, json.loads(content))).encode()
                 headers.pop("x-amz-crc32", None)
         if fault == "fail_after":
@@ -153,6 +167,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.answer(status, content, headers, cut_at=len(content) // 2)
             return self.cut()
         return self.answer(status, content, headers)
+
+    def forward_part(self, body):
+        """Of a batch; the rest comes back."""
+        request = json.loads(body)
+        done, left = self.owner.part(request["RequestItems"])
+        status, headers, content = 200, {}, b"{}"
+        if done:
+            status, headers, content = self.forward(json.dumps(request | {"RequestItems": done}).encode())
+        if status == 200:
+            content = json.dumps(json.loads(content) | {"UnprocessedItems": left}).encode()
+            headers["x-amz-crc32"] = str(zlib.crc32(content))
+        return status, headers, content
 
     def forward(self, body):
         headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection", "content-length")}

@@ -4,7 +4,8 @@ memory. `./dev test` fetches it (tools/dev/dynamodb_local.sh) and says where in 
     python dynamodb_local.py COMMAND...
 
 runs COMMAND with its address in TERTULIA_TEST_DYNAMODB, and those of two proxies before it: one that breaks things in
-TERTULIA_TEST_DYNAMODB_FAULTS, one that answers like a replica that is behind in TERTULIA_TEST_DYNAMODB_LAGS. Without Java or the archives it does nothing and says so in one line (under CI=true that is a failure)."""
+TERTULIA_TEST_DYNAMODB_FAULTS, one that answers like a replica that is behind in TERTULIA_TEST_DYNAMODB_LAGS. A COMMAND without arguments has to meet each fault. Without
+Java or the archives it does nothing and says so in one line (under CI=true that is a failure)."""
 
 import glob
 import http.client
@@ -120,6 +121,10 @@ def main(command):
                                     "TERTULIA_TEST_DYNAMODB_LAGS": lags.url}
         status = subprocess.run(command, env=environment).returncode
         print("faults met:", ", ".join(f"{name} {number}" for name, number in faults.met.items()))
+        unmet = [name for name, number in faults.met.items() if not number]
+        if unmet and len(command) == 1:  # the whole test, not a selection of its cases
+            print("never met:", ", ".join(unmet), file=sys.stderr)
+            return status or 1
         return status
 
 

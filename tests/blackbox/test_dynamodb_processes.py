@@ -7,7 +7,7 @@ import unittest
 
 import dynamodb_faults
 import load
-from answers import Answer, Usage
+from answers import Answer, Pause, Usage
 from client import Response
 from dynamodb_case import DynamoCase
 from fake_upstream import Gate
@@ -136,19 +136,21 @@ class BudgetsTest(DynamoCase):
 
 
 class FaultsTest(DynamoCase):
+    config = {"checkpoints": {"interval_ms": 20}}  # they are written in batches
+    slow_load = Answer("an ", Pause(0.04), "answer ", Pause(0.04), "in pieces")  # load.ANSWER, long enough to have some
+
     def test_nothing_is_lost_and_nothing_comes_twice(self):
-        self.upstream.script("load", load.ANSWER)
+        self.upstream.script("load", self.slow_load)
         with dynamodb_faults.Faults(self.local.port, share=1.0, seed=7) as faults:
             server = self.start(env={"AWS_ENDPOINT_URL_DYNAMODB": faults.url})
             self.addCleanup(server.kill)
             ledger = load.Ledger()
             clients = load.start_clients(server, ledger)
-            wait_for(lambda: ledger.count >= 150, "enough answers", 60)
+            wait_for(lambda: ledger.count >= 150 and all(faults.met.values()), "enough answers, and each fault", 60)
             server.process.kill()
             server.wait()
             for client in clients:
                 client.join(30)
-            self.assertGreater(min(faults.met.values()), 0, faults.met)
         second = self.running()
         for session in {session for session, _ in ledger.sent}:  # whoever comes closes what the first one left
             second.chat("last", session, model="openai/load", timeout=60)
