@@ -111,7 +111,7 @@ class Cloud:
             "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.url + "/_aws/execute-api/{api}/{stage}",
         } | context.pop("environment", {})
         context = {"architecture": "x86_64", "restStreaming": "false", "disposable": "true", "extraEnvironment": json.dumps(environment)} | context
-        self.cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}")
+        self.cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}", "-c", "placeholder=true")
         if self.auth:
             self.allow_plain_http()
         self.cdk("deploy", "--require-approval", "never", "--output", folder / "cdk.out", "--outputs-file", folder / "outputs.json",
