@@ -156,9 +156,15 @@ Task<DynamoHistory::Outcome<void>> DynamoHistory::write(Place place, DynamoMessa
         condition.names["#turn"] = "turn";
         if (!place.instead_of->empty()) condition.values[":turn"] = dynamo_text(*place.instead_of);
     }
+    const std::string own_write(text_of(*own, "w"));
+    const std::int64_t parts = parts_of(*own);
     auto written = co_await client_.put(tables_.sessions, std::move(*own), std::move(condition), deadline);
-    if (!written) co_return std::unexpected(std::move(written.error()));
-    co_return Outcome<void>();
+    if (written) co_return Outcome<void>();
+    // Who lost its claim since it looked leaves no parts of what was refused. (Unless that is there: an attempt whose
+    // answer was lost has written it.)
+    if (parts > 1 && condition_failed(written.error()) && text_of(old_item(written.error()), "w") != own_write)
+        (void)co_await remove_parts(place.key, message.message.timestamp, message.part_base, parts, deadline);
+    co_return std::unexpected(std::move(written.error()));
 }
 
 Task<DynamoHistory::Outcome<void>> DynamoHistory::write_if_claimed(SessionKey key, DynamoMessage message,
@@ -166,9 +172,17 @@ Task<DynamoHistory::Outcome<void>> DynamoHistory::write_if_claimed(SessionKey ke
                                                                    std::string token, Deadline deadline) {
     auto own = co_await write_parts(key, message, deadline);
     if (!own) co_return std::unexpected(std::move(own.error()));
-    co_return co_await client_.put_if(tables_.sessions, std::move(*own), "attribute_not_exists(session_id)",
-                                      tables_.meta, std::move(header_key), std::move(condition), std::move(token),
-                                      deadline);
+    const std::string own_write(text_of(*own, "w"));
+    const std::int64_t parts = parts_of(*own);
+    auto written =
+        co_await client_.put_if(tables_.sessions, std::move(*own), "attribute_not_exists(session_id)", tables_.meta,
+                                std::move(header_key), std::move(condition), std::move(token), deadline);
+    if (written) co_return Outcome<void>();
+    const auto there = transaction_failed_at(written.error(), 0);
+    const bool is_refused = there ? text_of(*there, "w") != own_write : bool(transaction_failed_at(written.error(), 1));
+    if (parts > 1 && is_refused)
+        (void)co_await remove_parts(std::move(key), message.message.timestamp, message.part_base, parts, deadline);
+    co_return std::unexpected(std::move(written.error()));
 }
 
 Task<DynamoHistory::Outcome<void>> DynamoHistory::remove_parts(SessionKey key, std::string place, std::int64_t base,

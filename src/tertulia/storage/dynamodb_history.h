@@ -60,7 +60,7 @@ class DynamoHistory {
     /// The same where none is there, if the session's header still says `turn` and `by`.
     async::Task<Outcome<void>> write_if_claimed(sessions::SessionKey key, DynamoMessage message, DynamoItem header_key,
                                                 DynamoExpression condition, std::string token, base::Deadline deadline);
-    /// Deletes these parts of a message that has been replaced.
+    /// Deletes these parts of a message that has been replaced or refused.
     async::Task<Outcome<void>> remove_parts(sessions::SessionKey key, std::string place, std::int64_t base,
                                             std::int64_t parts, base::Deadline deadline);
 

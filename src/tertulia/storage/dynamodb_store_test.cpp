@@ -221,6 +221,21 @@ TEST_F(DynamoProcesses, a_process_whose_clock_stood_still_writes_nothing_more) {
     EXPECT_THAT(history(*b, "u"), ElementsAre("question of u2", "answer of u2"));
 }
 
+TEST_F(DynamoProcesses, an_answer_in_parts_that_came_too_late_leaves_none_of_them) {
+    start(milliseconds(300));
+    const Opened first = open(*a, "t1");
+    ASSERT_TRUE(run(a->begin_turn(start_at(first, "t1"))));
+    clock_a.stop();
+    ASSERT_TRUE(open_in_time(*b, "t2"));
+    ASSERT_TRUE(run(b->abandon_turn({key_s, "t2"})));
+    auto end = end_at(first, "t1");
+    end.message.content.assign(1'200'000, 'x');
+    EXPECT_EQ(run(a->end_turn(end)).error().code, Errc::not_found);
+    const auto before = run(b->use());
+    EXPECT_THAT(history(*b), ElementsAre("question of t1", " (interrupted)"));
+    EXPECT_LT(run(b->use()).read_units - before.read_units, 10) << "the parts would be read too";
+}
+
 TEST_F(DynamoProcesses, a_process_whose_clock_ran_on_asks_before_it_writes) {
     start(milliseconds(60'000));
     const Opened first = open(*a, "t1");
