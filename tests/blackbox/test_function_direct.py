@@ -2,9 +2,11 @@
 
 import json
 
+import emf
 from answers import CUT, STALL, Answer
 from fake_upstream import Held
 from function_case import FunctionCase
+from harness import wait_for
 from lambda_events import rest
 
 
@@ -46,6 +48,32 @@ class DirectTest(FunctionCase):
         asked = self.upstream.asked("claude-haiku-4-5")[-1]
         self.assertEqual((asked.system, asked.messages), ("Be brief.", [("user", "2 + 2?"), ("assistant", "Hm."), ("user", "So?")]))
         self.assertEqual(self.invoke(rest("GET", "/sessions")).json["sessions"], [])
+
+    def test_a_call_of_a_model_is_counted_with_its_cost(self):
+        self.upstream.script("claude-haiku-4-5", Answer("Four."))
+        self.upstream.script("busy", Answer(status=400, body={"error": {"message": "no"}}))
+        self.begin(ANTHROPIC_API_KEY="sk-a", ANTHROPIC_BASE_URL=self.upstream.url)
+        said = [{"role": "user", "content": "2 + 2?"}]
+        answer = self.invoke({"kind": "model.call", "model": "anthropic/claude-haiku-4-5", "messages": said}).payload
+        self.fails({"kind": "model.call", "model": "openai/busy", "messages": said}, "Provider.Rejected")
+        wait_for(lambda: len(self.function.output) == 2, "a line for each")
+        good, bad = (emf.metrics_of(line)[()] for line in self.function.metrics)
+        self.assertEqual((good["Calls"], good["Errors"], good["OutputTokens"]), (1, 0, answer["usage"]["output_tokens"]))
+        self.assertEqual(f"{good['CostUSD']:.9f}", answer["cost"]["usd"])
+        self.assertEqual((bad["Calls"], bad["Errors"]), (1, 1))
+
+    def test_a_turn_of_another_invocation_is_only_left(self):
+        held = Held("One ", "two.")
+        self.addCleanup(held.rest)
+        self.upstream.script("held", held.answer)
+        self.begin(AWS_LAMBDA_MAX_CONCURRENCY="2", TERTULIA_LAMBDA_MARGIN_MS="500")
+        event = {"kind": "chat.turn", "message": "Hi", "session_id": "s", "model": "openai/held", "idempotency_key": "k"}
+        running = self.runtime.invoke(event, 20)
+        held.next()
+        error = self.fails(event, "Provider.TimedOut", seconds=1)
+        self.assertEqual(error["details"]["turn_id"][:2], "t_")
+        held.rest()
+        self.assertEqual(running.wait().payload["message"], "One two.")
 
     def test_routes_and_retries_hold_for_a_call_too(self):
         self.upstream.script("first", Answer(status=503, body={"error": {"message": "busy"}}))

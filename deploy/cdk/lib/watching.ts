@@ -36,8 +36,8 @@ export class Watching extends Construct {
   private addAlarms(): void {
     this.alarm('SlowTurns', 'One turn in a hundred takes longer than a minute', ours('TurnLatency', 'p99'), 60_000, 3);
     this.alarm('SlowFirstToken', 'One turn in ten waits longer than 10 s for its first token', ours('TimeToFirstToken', 'p90'), 10_000, 3);
-    // Each turn writes 0 or 1, so the average is the share of turns that failed.
-    this.alarm('FailingTurns', 'More than one turn in twenty fails', ours('Errors', 'Average'), 0.05, 2);
+    // Each turn and each call writes 0 or 1, so the average is the share of them that failed.
+    this.alarm('FailingTurns', 'More than one turn, or call of a model, in twenty fails', ours('Errors', 'Average'), 0.05, 2);
     this.alarm('Cost', `More than ${this.settings.hourlyBudgetUsd} dollars for models within an hour`, ours('CostUSD', 'Sum', undefined, Duration.hours(1)), this.settings.hourlyBudgetUsd, 1);
     for (const [name, fn] of [['Chat', this.functions.chat], ['Long', this.functions.long]] as const) {
       this.alarm(`${name}Throttled`, `The function ${name} is refused for want of concurrency`, fn.metricThrottles({ period: Duration.minutes(5) }), 0, 1);
@@ -78,7 +78,7 @@ export class Watching extends Construct {
         [
           graph('Latency of turns', ['p50', 'p90', 'p99'].map((p) => ours('TurnLatency', p, p)), 'ms'),
           graph('First token', ['p50', 'p90', 'p99'].map((p) => ours('TimeToFirstToken', p, p)), 'ms'),
-          graph('Turns and failures', [ours('Turns', Stats.SUM, 'turns'), ours('Errors', Stats.SUM, 'failed')], 'in 5 min'),
+          graph('Turns, calls of models, failures', [ours('Turns', Stats.SUM, 'turns'), ours('Calls', Stats.SUM, 'calls'), ours('Errors', Stats.SUM, 'failed')], 'in 5 min'),
         ],
         [
           graph('Failures by code', [search('Errors', 'Sum', 'code')], 'in 5 min'),

@@ -36,6 +36,7 @@ async::Task<DirectOutcome> DirectCalls::run(DirectRequest request, std::string r
                                             base::Deadline deadline, base::Deadline last) {
     if (request.kind == DirectRequest::Kind::chat_turn)
         co_return co_await chat_turn(std::move(request.chat), std::move(request_id), deadline, last);
+    request.question.request_id = request_id;
     const auto answer = co_await sessions_.ask_directly(std::move(request.question), std::move(stop), deadline);
     if (!answer) co_return std::unexpected(direct_failure(answer.error(), request_id));
     std::string body;
@@ -55,7 +56,8 @@ async::Task<DirectOutcome> DirectCalls::chat_turn(ChatRequest request, std::stri
     auto result = co_await reader.wait_end(deadline);
     const bool is_late = !result;
     if (is_late) {
-        sessions_.ask_to_interrupt(reader.name());
+        // A turn that another invocation began is that one's to end.
+        if (!begun->is_replay) sessions_.ask_to_interrupt(reader.name());
         result = co_await reader.wait_end(last);
     }
     std::string body;

@@ -38,9 +38,17 @@ class DirectCall final : private models::Asker {
     }
 
     async::Task<base::Result<DirectAnswer>> run(base::Deadline deadline) {
-        if (auto chosen = call_.choose_first(); !chosen) co_return std::unexpected(chosen.error());
+        const base::SteadyTime began = parts_.clock.steady();
+        if (auto chosen = call_.choose_first(); !chosen) {
+            parts_.metrics.call_ended({.state = "failed",
+                                       .provider = "none",
+                                       .code = base::to_string(chosen.error().code),
+                                       .request_id = question_.request_id});
+            co_return std::unexpected(chosen.error());
+        }
         co_await call_.run(deadline);
         auto answered = answer();
+        tell_end(answered, parts_.clock.steady() - began);
         co_await parts_.spending.close({.key = key_, .turn_id = {}});
         co_return answered;
     }
@@ -88,7 +96,9 @@ class DirectCall final : private models::Asker {
     }
 
     void answering(const models::ModelRef& by, base::Milliseconds after) override {
-        parts_.metrics.first_token(by.provider_name, std::chrono::duration<double>(after).count());
+        const double time = std::chrono::duration<double>(after).count();
+        parts_.metrics.first_token(by.provider_name, time);
+        if (!first_token_) first_token_ = time;
     }
     void rerouted(const models::Reroute&) override {}
     void was_too_long(const models::ModelRef& target, std::optional<std::int64_t> context_window) override {
@@ -124,23 +134,40 @@ class DirectCall final : private models::Asker {
             {.model = call_.targets()[record.target].name, .usage = record.usage(), .is_hedge = record.lost_race});
     }
 
+    void tell_end(const base::Result<DirectAnswer>& answered, base::SteadyTime::duration time) const {
+        const models::ModelRef& by = call_.answering();
+        parts_.metrics.call_ended({.state = answered ? "completed" : "failed",
+                                   .provider = by.provider_name,
+                                   .model = by.name,
+                                   .seconds = std::chrono::duration<double>(time).count(),
+                                   .first_token_seconds = first_token_,
+                                   .input = total_.usage.input,
+                                   .cache_read = total_.usage.cache_read,
+                                   .cache_write = total_.usage.cache_write + total_.usage.cache_write_long,
+                                   .output = total_.usage.output,
+                                   .reasoning = total_.usage.reasoning,
+                                   .cost_nano = total_.cost_nano,
+                                   .code = answered ? std::string_view() : base::to_string(answered.error().code),
+                                   .request_id = question_.request_id});
+    }
+
     base::Result<DirectAnswer> answer() {
         std::vector<billing::Bill> bills;
         reservations_.resize(call_.attempts().size());
         for (std::size_t i = 0; i < call_.attempts().size(); ++i)
             if (auto bill = settle(i)) bills.push_back(std::move(*bill));
+        total_ = billing::add_up(bills);
         const auto outcome = call_.outcome();
         if (!outcome) return std::unexpected(outcome.error().error);
 
         chat::Answer built = chat::build_answer(steps_, call_.answering().provider->kind());
-        billing::BillTotal total = billing::add_up(bills);
         DirectAnswer answer{.text = chat::text_of(built.blocks),
                             .content = shown_content(built.blocks),
                             .stop_reason = chat::effective_stop_reason(*outcome, built),
                             .model = call_.answering().name,
-                            .usage = total.usage,
-                            .cost_nano = total.cost_nano,
-                            .price_version = std::move(total.price_version),
+                            .usage = total_.usage,
+                            .cost_nano = total_.cost_nano,
+                            .price_version = total_.price_version,
                             .attempts = {}};
         for (const models::AttemptRecord& attempt : call_.attempts())
             answer.attempts.push_back({.model = call_.targets()[attempt.target].name,
@@ -158,6 +185,8 @@ class DirectCall final : private models::Asker {
     std::int64_t plain_tokens_ = 0;
     std::int64_t prompt_tokens_ = 0;
     chat::AnswerEvents steps_;
+    std::optional<double> first_token_;
+    billing::BillTotal total_;
     std::vector<billing::Reservation> reservations_;  // of the call's attempts, in their order
 };
 

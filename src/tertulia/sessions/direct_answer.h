@@ -29,6 +29,8 @@ struct DirectQuestion {
     std::vector<chat::Message> messages = {};
     std::optional<std::int64_t> max_tokens = {};
     std::optional<double> temperature = {};
+    /// Of what asks: for the metrics.
+    std::string request_id = {};
 };
 
 /// Value.

@@ -39,10 +39,15 @@ class EmfMetrics final : public Metrics {
   public:
     EmfMetrics(std::vector<std::string> models, const base::Clock& clock) : models_(std::move(models)), clock_(clock) {}
 
-    void turn_ended(const EndedTurn& turn) override {
-        const bool is_known = std::ranges::find(models_, turn.model) != models_.end();
-        const std::string_view model = turn.model.empty() ? "none" : is_known ? turn.model : "other";
-        std::string line = format_emf(turn, model, clock_.wall_us() / 1000);
+    void turn_ended(const EndedTurn& turn) override { write(turn, EmfLine::turn); }
+    void call_ended(const EndedTurn& call) override { write(call, EmfLine::call); }
+    std::string render() const override { return "# Metrics are written for CloudWatch, not kept here.\n"; }
+
+  private:
+    void write(const EndedTurn& ended, EmfLine what) const {
+        const bool is_known = std::ranges::find(models_, ended.model) != models_.end();
+        const std::string_view model = ended.model.empty() ? "none" : is_known ? ended.model : "other";
+        std::string line = format_emf(ended, model, clock_.wall_us() / 1000, what);
         line += '\n';
         // One write, as a rule: lines of other threads, and the log's, do not get in between.
         for (std::string_view rest = line; !rest.empty();) {
@@ -51,16 +56,14 @@ class EmfMetrics final : public Metrics {
             rest.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(0, written)));
         }
     }
-    std::string render() const override { return "# Metrics are written for CloudWatch, not kept here.\n"; }
 
-  private:
     const std::vector<std::string> models_;
     const base::Clock& clock_;
 };
 
 }  // namespace
 
-std::string format_emf(const EndedTurn& turn, std::string_view model, std::int64_t now_ms) {
+std::string format_emf(const EndedTurn& turn, std::string_view model, std::int64_t now_ms, EmfLine what) {
     std::string metrics, values;
     const auto add = [&](std::string_view name, std::string_view unit, auto value) {
         fmt::format_to(std::back_inserter(metrics), R"({}{{"Name":"{}","Unit":"{}"}})", metrics.empty() ? "" : ",",
@@ -68,9 +71,10 @@ std::string format_emf(const EndedTurn& turn, std::string_view model, std::int64
         append_number(values, name, value);
     };
     const bool failed = !turn.code.empty();
-    add("Turns", "Count", 1);
+    const bool is_turn = what == EmfLine::turn;
+    add(is_turn ? "Turns" : "Calls", "Count", 1);
     add("Errors", "Count", failed ? 1 : 0);
-    add("TurnLatency", "Milliseconds", milliseconds(turn.seconds));
+    add(is_turn ? "TurnLatency" : "CallLatency", "Milliseconds", milliseconds(turn.seconds));
     if (turn.first_token_seconds) add("TimeToFirstToken", "Milliseconds", milliseconds(*turn.first_token_seconds));
     add("InputTokens", "Count", turn.input);
     add("OutputTokens", "Count", turn.output);
@@ -91,8 +95,8 @@ std::string format_emf(const EndedTurn& turn, std::string_view model, std::int64
     out += values;
     append_text(out, "state", turn.state);
     append_text(out, "answered_by", turn.model);
-    append_text(out, "session_id", turn.session_id);
-    append_text(out, "turn_id", turn.turn_id);
+    if (is_turn) append_text(out, "session_id", turn.session_id);
+    if (is_turn) append_text(out, "turn_id", turn.turn_id);
     append_text(out, "request_id", turn.request_id);
     out += '}';
     return out;

@@ -50,5 +50,18 @@ TEST(EmfMetrics, AFailureIsCountedByItsCodeToo) {
         R"("answered_by":"","session_id":"a\nb","turn_id":"","request_id":""})");
 }
 
+TEST(EmfMetrics, ACallOfAModelIsNoTurn) {
+    EXPECT_EQ(format_emf({.state = "completed", .provider = "p", .model = "p/m", .seconds = 0.5, .request_id = "r_1"},
+                         "p/m", 1'766'400'000'000, EmfLine::call),
+              R"({"_aws":{"Timestamp":1766400000000,"CloudWatchMetrics":[{"Namespace":"Tertulia",)"
+              R"("Dimensions":[[],["provider","model"]],"Metrics":[{"Name":"Calls","Unit":"Count"},)"
+              R"({"Name":"Errors","Unit":"Count"},{"Name":"CallLatency","Unit":"Milliseconds"},)"
+              R"({"Name":"InputTokens","Unit":"Count"},{"Name":"OutputTokens","Unit":"Count"},)"
+              R"({"Name":"CacheReadTokens","Unit":"Count"},{"Name":"CacheWriteTokens","Unit":"Count"},)"
+              R"({"Name":"ReasoningTokens","Unit":"Count"}]}]},"provider":"p","model":"p/m","Calls":1,"Errors":0,)"
+              R"("CallLatency":500,"InputTokens":0,"OutputTokens":0,"CacheReadTokens":0,"CacheWriteTokens":0,)"
+              R"("ReasoningTokens":0,"state":"completed","answered_by":"p/m","request_id":"r_1"})");
+}
+
 }  // namespace
 }  // namespace tertulia::telemetry

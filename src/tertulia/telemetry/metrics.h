@@ -39,6 +39,8 @@ class Metrics {
     virtual void request(std::string_view route, std::string_view method, int status, double seconds) {}
     virtual void turn_began() {}
     virtual void turn_ended(const EndedTurn& turn) {}
+    /// A model was asked by itself, in no session: `completed` or `failed`, from its first call to its end.
+    virtual void call_ended(const EndedTurn& call) {}
     /// A model's first step of an answer, from its call on.
     virtual void first_token(std::string_view provider, double seconds) {}
     /// Every call of a model; outcome `ok`, `cancelled` or an error's code.

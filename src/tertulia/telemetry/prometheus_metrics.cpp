@@ -52,6 +52,7 @@ class PrometheusMetrics final : public Metrics {
     void request(std::string_view route, std::string_view method, int status, double time) override;
     void turn_began() override { running_.Increment(); }
     void turn_ended(const EndedTurn& turn) override;
+    void call_ended(const EndedTurn& call) override;
     void first_token(std::string_view provider, double time) override;
     void attempt(std::string_view provider, std::string_view outcome) override;
     void decision(std::string_view decision, std::string_view detail) override;
@@ -128,11 +129,15 @@ void PrometheusMetrics::turn_ended(const EndedTurn& turn) {
     running_.Decrement();
     kept_turns_.find({turn.state, turn.provider}, counter).Increment();
     kept_turn_seconds_.find({}, histogram).Observe(turn.seconds);
-    tokens(turn.provider, "input", turn.input);
-    tokens(turn.provider, "cache_read", turn.cache_read);
-    tokens(turn.provider, "cache_write", turn.cache_write);
-    tokens(turn.provider, "output", turn.output);
-    tokens(turn.provider, "reasoning", turn.reasoning);
+    call_ended(turn);
+}
+
+void PrometheusMetrics::call_ended(const EndedTurn& call) {
+    tokens(call.provider, "input", call.input);
+    tokens(call.provider, "cache_read", call.cache_read);
+    tokens(call.provider, "cache_write", call.cache_write);
+    tokens(call.provider, "output", call.output);
+    tokens(call.provider, "reasoning", call.reasoning);
 }
 
 void PrometheusMetrics::first_token(std::string_view provider, double time) {
