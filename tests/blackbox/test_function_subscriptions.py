@@ -191,6 +191,22 @@ class SubscriptionsTest(SandboxesCase):
         self.invoke(socket_event("DISCONNECT", "L6=", headers={}))
         self.assertEqual(self.subscribers(self.session), [])
 
+    def test_who_has_left_in_a_turn_of_its_own_is_forgotten(self):
+        held = self.held("One ", "two ", "three.")
+        self.begin_both()
+        phone, other = self.connect("PD="), self.connect("OD=")
+        self.chat(phone, model="openai/held")
+        held.next()
+        phone.wait(lambda events: any(e["type"] == "text.delta" for e in events))
+        self.assertLessEqual({"PD=", "OD="}, self.connections().keys())
+        phone.open = False
+        held.rest()
+        self.work[0].wait()
+        self.assertNotIn("PD=", self.connections())
+        self.assertIn("OD=", self.connections(), "who is still there stays")
+        answer = self.invoke(rest("GET", f"/sessions/{self.session}/messages")).json["messages"][-1]
+        self.assertEqual((answer["content"], answer["state"]), ("One two three.", "completed"))
+
     def test_a_last_event_that_is_not_there(self):
         self.begin_both()
         laptop = self.connect("L7=")
