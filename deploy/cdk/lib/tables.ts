@@ -7,8 +7,8 @@ import type { Settings } from './settings.ts';
 
 /** What the store does with its tables (TransactWriteItems asks for the actions that are in it). */
 const ACTIONS = [
-  'dynamodb:BatchWriteItem', 'dynamodb:ConditionCheckItem', 'dynamodb:DeleteItem', 'dynamodb:DescribeTable', 'dynamodb:GetItem',
-  'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem',
+  'dynamodb:BatchWriteItem', 'dynamodb:ConditionCheckItem', 'dynamodb:DeleteItem', 'dynamodb:GetItem', 'dynamodb:PutItem',
+  'dynamodb:Query', 'dynamodb:UpdateItem',
 ];
 
 /** chat_sessions, with the messages as they are documented, and chat_meta, with all else that the store keeps. */
