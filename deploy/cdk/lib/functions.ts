@@ -1,6 +1,6 @@
 import { Annotations, ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Code, Function, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { Architecture, Code, Function, type FunctionOptions, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 
@@ -27,10 +27,10 @@ export class Functions extends Construct {
       if (/_API_KEY$|_TOKEN$/.test(name)) Annotations.of(this).addWarningV2(`tertulia:plain:${name}`, `extraEnvironment: ${name} stands in the template for all to read; a secret or parameter does not.`);
     const code = Code.fromAsset(program.path);
 
-    this.long = this.make('Long', 'chat-long', Duration.minutes(15), { TERTULIA_LAMBDA_RESPONSE: 'streaming' }, code, settings, tables);
+    this.long = this.make('Long', 'chat-long', { timeout: Duration.minutes(15), reservedConcurrentExecutions: settings.reservedConcurrency }, { TERTULIA_LAMBDA_RESPONSE: 'streaming' }, code, settings, tables);
     // A turn is never run twice by the platform: who asked for it decides.
     this.long.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
-    this.chat = this.make('Chat', 'chat', Duration.seconds(30), { TERTULIA_LAMBDA_RESPONSE: 'buffered', TERTULIA_LAMBDA_SELF_INVOKE: 'chat-long' }, code, settings, tables);
+    this.chat = this.make('Chat', 'chat', { timeout: Duration.seconds(30) }, { TERTULIA_LAMBDA_RESPONSE: 'buffered', TERTULIA_LAMBDA_SELF_INVOKE: 'chat-long' }, code, settings, tables);
     this.chat.addToRolePolicy(new PolicyStatement({ effect: Effect.ALLOW, actions: ['lambda:InvokeFunction'], resources: [this.long.functionArn] }));
   }
 
@@ -38,7 +38,7 @@ export class Functions extends Construct {
     return [this.chat, this.long];
   }
 
-  private make(id: string, functionName: string, timeout: Duration, environment: Record<string, string>, code: Code, settings: Settings, tables: Tables): Function {
+  private make(id: string, functionName: string, limits: FunctionOptions, environment: Record<string, string>, code: Code, settings: Settings, tables: Tables): Function {
     const logGroup = new LogGroup(this, `${id}Logs`, { retention: settings.logDays, removalPolicy: RemovalPolicy.DESTROY });
     const role = new Role(this, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com'), description: `What the function ${functionName} may do` });
     logGroup.grantWrite(role);
@@ -54,7 +54,7 @@ export class Functions extends Construct {
       handler: 'bootstrap',
       code,
       memorySize: settings.memoryMb,
-      timeout,
+      ...limits,
       role,
       logGroup,
       loggingFormat: LoggingFormat.JSON,

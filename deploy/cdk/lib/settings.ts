@@ -28,6 +28,8 @@ export interface Settings {
   readonly workflows: boolean;
   /** How long POST /workflows/... may wait; more than 29 s needs a quota of the account raised. */
   readonly workflowSeconds: number;
+  /** How much chat-long does at once, for all fronts together: the one bound of a Function URL. None: what the account allows. */
+  readonly reservedConcurrency?: number;
   readonly requestsPerSecond: number;
   readonly requestsPerDay: number;
   readonly hourlyBudgetUsd: number;
@@ -75,6 +77,7 @@ function makeSettings(context: Context): Settings {
     webSocketAuth: oneOf(context, 'webSocketAuth', ['AWS_IAM', 'NONE']),
     workflows: flag(context, 'workflows', true),
     workflowSeconds: number(context, 'workflowSeconds', 29, 1, 290),
+    reservedConcurrency: text(context, 'reservedConcurrency') ? number(context, 'reservedConcurrency', 0, 1, 10000) : undefined,
     requestsPerSecond: number(context, 'requestsPerSecond', 20, 1, 10000),
     requestsPerDay: number(context, 'requestsPerDay', 20000, 1, 1e9),
     hourlyBudgetUsd: number(context, 'hourlyBudgetUsd', 5, 0.01, 1e6),

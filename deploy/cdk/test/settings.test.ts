@@ -53,6 +53,7 @@ for (const [what, context, message] of [
   ['extraEnvironment that is no object', { extraEnvironment: '["A"]' }, /must be a JSON object/],
   ['extraEnvironment with a number', { extraEnvironment: '{"A": 1}' }, /A must be a string/],
   ['a rate beyond all quotas', { requestsPerSecond: '1e9' }, /requestsPerSecond: a number from/],
+  ['no concurrency at all', { reservedConcurrency: '0' }, /reservedConcurrency: a number from 1/],
   ['a word for a number', { logDays: 'many' }, /logDays: a number from/],
 ] as const)
   test(`${what} is refused`, () => assert.throws(() => read(context), message));

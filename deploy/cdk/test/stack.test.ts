@@ -164,6 +164,7 @@ describe('the stack as it is', () => {
       const post = statements(template, role).filter(({ Action }) => list(Action).includes('execute-api:ManageConnections'));
       assert.match(flat(post[0].Resource), /:<WebSocketApi\w+>\/v1\/\*\/@connections\/\*$/);
     }
+    template.hasResourceProperties('AWS::ApiGatewayV2::Stage', { DefaultRouteSettings: Match.objectLike({ ThrottlingRateLimit: 20, ThrottlingBurstLimit: 40 }) });
   });
 
   test('alarms say when turns are slow, fail or cost; the dashboard shows what they look at', () => {
@@ -209,6 +210,13 @@ describe('switches', () => {
       template.hasResource('AWS::ApiGateway::Account', { DeletionPolicy: 'Retain' });
       template.hasResource(type, { DependsOn: Match.arrayWith([Match.stringLikeRegexp('GatewayLoggingAccount')]) });
     }
+  });
+
+  test('what chat-long does at once is bounded where asked for, which bounds the Function URL', () => {
+    const reserved = ({ template }: { template: Template }) =>
+      Object.values(template.findResources('AWS::Lambda::Function')).map(({ Properties }: any) => [Properties.FunctionName, Properties.ReservedConcurrentExecutions]).sort();
+    assert.deepEqual(reserved(synthesise({ reservedConcurrency: '7' })), [['chat', undefined], ['chat-long', 7]]);
+    assert.deepEqual(reserved(synthesise()), [['chat', undefined], ['chat-long', undefined]]);
   });
 
   test('open fronts are open only where asked for', () => {
