@@ -40,6 +40,7 @@ class CancelTest(ServerCase):
                 times.append(request.gone_at - sent)
                 stream.close()
             self.assertLess(statistics.median(times), 0.1, times)
+            self.assertLess(max(times), 1, times)  # the machine may be busy with other tests
 
     def test_what_everybody_is_told(self):
         stream, session, turn = self.running("told", "some ", "text", deltas=2)

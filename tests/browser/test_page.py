@@ -53,6 +53,25 @@ class PageTest(BrowserCase):
         self.assertIn('get_weather({"city":"Oslo"})', feet[1])
         self.assertIn("a tool's result: 12 degrees", feet[2])
 
+    def test_a_call_that_another_model_takes_back_is_not_noted(self):
+        """Not even until the page has read the history, which it never can here."""
+        gate = Gate()
+        self.upstream.script("one", Answer("Let me see.", Tool("look", ('{"city":',), id="c1"), CUT))
+        self.upstream.script("two", Answer("I know ", gate, "it."))
+        config = {"routes": [{"name": "smart", "targets": ["openai/one", "openai/two"]}], "retry": {"attempts": 1}}
+        server = self.running(config=config, database=self.folder / "routes.db", model="smart")
+        self.open(server=server)
+        self.say("Where?")
+        self.wait_text("I know")
+        self.browser.run(
+            """const real = window.fetch;
+            window.fetch = (path, how) => String(path).includes("/messages") ? new Promise(() => {}) : real(path, how);"""
+        )
+        gate.open()
+        self.wait_state("completed")
+        shown = self.messages()[-1]
+        self.assertEqual((shown["text"], "look(" in shown["foot"]), ("I know it.", False), shown["foot"])
+
     def test_a_reload_in_mid_answer_goes_on_without_doubling(self):
         gates = [Gate(), Gate()]
         self.script(Answer("One ", "two ", gates[0], "three ", gates[1], "four"))

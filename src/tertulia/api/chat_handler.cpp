@@ -63,7 +63,6 @@ async::Task<void> ChatHandler::continue_turn(http::Request& request, http::Respo
     base::Result<sessions::TurnName> name = turn_name(request);
     if (!name) return refuse(request, writer, std::move(name.error()));
     asked->turn.request_id = request.id;
-    asked->turn.on_busy = asked->on_busy.value_or(defaults_.on_busy);
     sessions::OnceKey& once = asked->turn.once;
     if (!once.key.empty()) {
         // What it asks for stands in the path, not in the body; an SDK's key is made of that alone.
