@@ -3,15 +3,17 @@
 handler in Python with boto3 and the provider's SDK. The same Runtime API, provider and database for all, in alternating rounds; each
 number is the median of its rounds.
 
-    ./dev lambda x86_64 && python3 bench/lambda_start.py
+    ./dev lambda x86_64 && ./dev bench --only lambda
+    python3 bench/lambda_start.py         # the same by itself, with options of its own
 
-Prints the table of docs/performance.md. The packages of the handler go into build/bench-venv.
+Prints the table of docs/lambda.md. The packages of the handler go into build/bench-venv.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import platform
 import re
 import statistics
 import subprocess
@@ -29,7 +31,21 @@ import lambda_events as events  # noqa: E402
 from lambda_runtime import FakeRuntime  # noqa: E402
 
 HANDLER = ROOT / "bench/lambda_python"
+ARCHIVES = {name: ROOT / f"build/lambda/{name}/tertulia.zip" for name in ("x86_64", "arm64")}
 START_MS, RESIDENT_MB, ZIP_MB = 10, 24, 5
+
+
+def missing():
+    """Why this cannot be measured here; empty: it can."""
+    if not ARCHIVES["x86_64"].exists():
+        return f"no {ARCHIVES['x86_64'].relative_to(ROOT)}: ./dev lambda x86_64 makes it"
+    if platform.machine() != "x86_64" or sys.version_info[:2] != (3, 11):
+        return f"the handler's packages are for Python 3.11 on x86_64 ({HANDLER.relative_to(ROOT)}/requirements.txt)"
+    try:
+        python_of_handler()
+    except subprocess.CalledProcessError:
+        return "the packages of the handler in Python cannot be installed"
+    return ""
 
 
 def python_of_handler():
@@ -100,46 +116,58 @@ def lanes(upstream, dynamodb, program, store):
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--store", default="dynamodb:", help="of ours; Python's is always DynamoDB")
-    parser.add_argument("--json", type=pathlib.Path, help="keep every round's numbers there")
-    options = parser.parse_args()
-    archives = {name: ROOT / f"build/lambda/{name}/tertulia.zip" for name in ("x86_64", "arm64")}
-    if not archives["x86_64"].exists():
-        sys.exit("no build/lambda/x86_64/tertulia.zip: ./dev lambda makes it")
+def run(rounds, store="dynamodb:"):
+    """Every round's numbers of each lane."""
     upstream, dynamodb = FakeUpstream(), FakeDynamoDb()
     with tempfile.TemporaryDirectory() as folder:
-        with zipfile.ZipFile(archives["x86_64"]) as archive:
+        with zipfile.ZipFile(ARCHIVES["x86_64"]) as archive:
             program = archive.extract("bootstrap", folder)
         os.chmod(program, 0o755)
-        compared = lanes(upstream, dynamodb, program, options.store)
+        compared = lanes(upstream, dynamodb, program, store)
         results = {name: [] for name in compared}
-        for round_number in range(options.rounds + 1):
+        for round_number in range(rounds + 1):
             for name, lane in compared.items():
                 result = measure(*lane)
                 if round_number > 0:  # the first one fills the page cache
                     results[name].append(result)
     upstream.close()
     dynamodb.shutdown()
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1))
+    return results
+
+
+def report(results):
+    """The table of the medians, and whether the targets are met: as text, and as it is."""
 
     def median(name, what):
         return statistics.median(result[what] for result in results[name])
 
-    print("| | start to first `/next` | first turn | second turn | resident after the first turn | of that its own |")
-    print("|---|---|---|---|---|---|")
+    lines = ["| | start to first `/next` | first turn | second turn | resident after the first turn | of that its own |",
+             "|---|---:|---:|---:|---:|---:|"]
     for name in results:
-        print(f"| {name} | {median(name, 'start'):.1f} ms | {median(name, 'first'):.1f} ms | {median(name, 'second'):.1f} ms | "
-              f"{median(name, 'resident'):.1f} MB | {median(name, 'own'):.1f} MB |")
-    sizes = {name: path.stat().st_size / 1e6 for name, path in archives.items() if path.exists()}
-    print("\nZip: " + ", ".join(f"{size:.2f} MB ({name})" for name, size in sizes.items()))
+        lines.append(f"| {name} | {median(name, 'start'):.1f} ms | {median(name, 'first'):.1f} ms | {median(name, 'second'):.1f} ms | "
+                     f"{median(name, 'resident'):.1f} MB | {median(name, 'own'):.1f} MB |")
+    sizes = {name: path.stat().st_size / 1e6 for name, path in ARCHIVES.items() if path.exists()}
+    lines += ["", "Zip: " + ", ".join(f"{size:.2f} MB ({name})" for name, size in sizes.items())]
     ours = [name for name in results if name.startswith("Tertulia")]
     met = (all(median(name, "start") <= START_MS and median(name, "resident") <= RESIDENT_MB for name in ours)
            and all(size <= ZIP_MB for size in sizes.values()))
-    print(f"Targets (start {START_MS} ms, resident {RESIDENT_MB} MB, zip {ZIP_MB} MB): {'met' if met else 'MISSED'}")
+    lines += ["", f"Targets (start {START_MS} ms, resident {RESIDENT_MB} MB, zip {ZIP_MB} MB): {'met' if met else '**missed**'}"]
+    return "\n".join(lines), met
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--store", default="dynamodb:", help="of ours; Python's is always DynamoDB")
+    parser.add_argument("--json", type=pathlib.Path, help="keep every round's numbers there")
+    options = parser.parse_args()
+    if why := missing():
+        sys.exit(why)
+    results = run(options.rounds, options.store)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+    text, met = report(results)
+    print(text)
     return 0 if met else 1
 
 

@@ -286,6 +286,8 @@ def markdown(raw, facts):
              for name in ("log", "sqlite")]))
     if "dynamodb" in facts:
         parts.append("### What turns cost in DynamoDB\n\n```\n" + facts["dynamodb"].rstrip() + "\n```")
+    if "lambda" in facts:
+        parts.append("### As a Lambda function\n\n" + facts["lambda"]["report"])
     if versions := before_table(results):
         parts.append("### This version beside the one before\n\n" + versions)
     goals = [(what, wanted, got, "not measured" if got == "–" else "met" if met else "**missed**")

@@ -18,6 +18,7 @@ import sys
 import time
 import urllib.request
 
+import lambda_start
 import report
 from servers import Bench, StartFailed
 
@@ -235,6 +236,18 @@ class Run:
             self.failures.append(f"dynamodb_bench: {done.stderr.strip()[-400:]}")
             return
         self.facts["dynamodb"] = done.stdout
+
+    def case_lambda(self):
+        """As a Lambda function, beside a handler in Python: its start, its first turns, what it holds."""
+        if why := lambda_start.missing():
+            print(f"left out: {why}", file=sys.stderr)
+            return
+        try:
+            rounds = lambda_start.run(self.options.rounds)
+        except (AssertionError, RuntimeError) as error:
+            self.failures.append(f"lambda: {error}")
+            return
+        self.facts["lambda"] = {"rounds": rounds, "report": lambda_start.report(rounds)[0]}
 
     def window(self):
         return ["--warmup", self.options.warmup, "--seconds", self.options.seconds]
