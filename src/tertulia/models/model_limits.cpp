@@ -20,12 +20,13 @@ const boost::json::object& table() {
     return parsed.as_object();
 }
 
-// Does `model` stand for `known` or a dated, tagged or sized edition of it ("gpt-4-0613" of "gpt-4")?
+// Does `model` stand for `known` or a dated, tagged or sized edition of it ("gpt-4-0613" of "gpt-4")? What has another
+// number after a dot is another model ("gpt-4.5").
 bool is_edition_of(std::string_view model, std::string_view known) {
     if (!model.starts_with(known)) return false;
     if (model.size() == known.size()) return true;
     const char next = model[known.size()];
-    return next == '-' || next == ':' || next == '@' || next == '.';
+    return next == '-' || next == ':' || next == '@';
 }
 
 // The maker's own id in one of Bedrock's: "claude-sonnet-4-5-20250929-v1:0" of "us.anthropic.claude-sonnet-4-5-...",

@@ -66,6 +66,11 @@ TEST(ModelLimits, KnowsWindowsByNameAndEdition) {
         {"arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0", 200000,
          true},
         {"arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3", 128000, false},
+        {"anthropic/claude-sonnet-4.5", 200000, true},
+        {"claude-3.5-sonnet:beta", 200000, true},
+        {"gpt-4-vision-preview", 128000, true},
+        {"gpt-4.5-preview", 128000, false},
+        {"gpt-4.2", 128000, false},
         {"gpt-42", 128000, false},
         {"llama3:8b", 128000, false},
     };
