@@ -144,8 +144,7 @@ class Run:
 
     def case_paced(self):
         """100-event streams with an event every 10 ms."""
-        connections = [c for c in self.options.connections if c >= 64]
-        self.rounds("paced", PACED, connections, ["--ramp", 1, "--warmup", 0.2, "--seconds", self.options.seconds])
+        self.rounds("paced", PACED, self.options.connections, ["--ramp", 1, "--warmup", 0.2, "--seconds", self.options.seconds])
 
     def case_latency(self):
         """1 000 requests a second, whatever comes back: what each server adds to the upstream's own latency."""
