@@ -171,7 +171,11 @@ class SecretsTest(ServerCase):
             c.request("GET", "/healthz")
         turn = [line for line in self.server.log[len(text.splitlines()) :] if answer["turn_id"] in line]
         self.assertTrue(turn, "no line about the turn")
-        self.assertTrue(any("logged-session" in line and "openai" in line for line in turn), turn)
+        ended = next(line for line in map(json.loads, turn) if line["event"] == "turn ended")
+        usage = {name: ended[name] for name in answer["usage"] if name.endswith("_tokens")}
+        self.assertEqual(usage, {name: count for name, count in answer["usage"].items() if name.endswith("_tokens")})
+        self.assertEqual((ended["session"], ended["provider"], ended["model"]), ("logged-session", "openai", answer["model"]))
+        self.assertTrue(ended["request_id"].startswith("r_") and ended["seconds"] >= 0, ended)
 
     def test_no_error_shows_the_programs_inside(self):
         inside = re.compile(rb"std::|boost|\.cpp|\.h:\d|terminate called|0x[0-9a-f]{6,}|what\(\)|/src/|Traceback")

@@ -190,11 +190,15 @@ void Turn::tell_end(const TurnResult& ended) {
                          {{"request_id", question_.request_id()},
                           {"session", ended.session_id},
                           {"turn", ended.turn_id},
+                          {"provider", provider},
                           {"model", ended.model},
                           {"state", state},
                           {"code", code},
-                          {"input_tokens", ended.usage.prompt()},
-                          {"output_tokens", ended.usage.output + ended.usage.reasoning},
+                          {"input_tokens", ended.usage.input},
+                          {"cache_read_tokens", ended.usage.cache_read},
+                          {"cache_write_tokens", ended.usage.cache_write + ended.usage.cache_write_long},
+                          {"output_tokens", ended.usage.output},
+                          {"reasoning_tokens", ended.usage.reasoning},
                           {"seconds", time}});
 }
 
