@@ -50,6 +50,21 @@ class LogMemoryTest(ServerCase):
             self.assertEqual(self.server.history(stream.seen[0][2]["session_id"])[1]["content"], stream.text)
         wait_for(lambda: self.server.chat("x").status == 200, "room again")
 
+    def test_running_ones_that_grow_far_beyond_it_fail_with_what_they_have(self):
+        held = Held("x" * 400_000, "y" * 900_000, "z")
+        self.upstream.script("growing", held.answer)
+        streams = [self.server.stream("x", f"growing{i}", model="openai/growing") for i in range(6)]
+        held.next()
+        for stream in streams:
+            stream.until("text.delta")
+        held.rest()
+        ends = [stream.finish().name for stream in streams]
+        self.assertEqual({stream.seen[-1][2]["code"] for stream in streams if stream.seen[-1][1] == "turn.failed"}, {"unavailable"})
+        self.assertIn("turn.completed", ends, "there is room again when others have failed")
+        for stream in streams:
+            self.assertEqual(self.server.history(stream.seen[0][2]["session_id"])[1]["content"], stream.text)
+        wait_for(lambda: self.server.chat("x").status == 200, "room again")
+
     def test_devices_that_watch_quiet_sessions_take_none_of_it(self):
         """Each session's last answer has been told to its watcher; it need not stay in memory for that."""
         self.upstream.script("told", Answer("x" * 150_000))

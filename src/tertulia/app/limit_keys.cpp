@@ -54,7 +54,8 @@ const std::array table = {
     Key<Config>{.path = "limits.log_bytes",
                 .slot = TERTULIA_SLOT(Config, limits.log_bytes),
                 .description = "Memory for the events of all turns that run or have just ended. Ended ones go first; a "
-                               "new turn for which there is no room is refused with 503.",
+                               "new turn for which there is no room is refused with 503; one that runs fails (503) "
+                               "where the others have come to take twice as much.",
                 .least = 65'536,
                 .most = 1024 * gibibyte},
     Key<Config>{.path = "limits.keep_log_ms",

@@ -287,6 +287,7 @@ base::Result<void> Turn::show(const chat::AnswerEvents& steps) {
     else
         log_->append(without_overlap(steps));
     parts_.checkpoints.changed(log_);
+    if (!parts_.logs.may_grow(*log_)) return std::unexpected(too_much_at_once());
     if (log_->bytes().size() <= settings_.answer_bytes) return {};
     return base::fail(base::Errc::upstream_unavailable, "The answer is longer than limits.answer_bytes.");
 }

@@ -70,6 +70,11 @@ base::Result<void> TurnLogs::make_room() {
     return std::unexpected(too_much_at_once());
 }
 
+bool TurnLogs::may_grow(const TurnLog& log) const {
+    const std::int64_t most = 2 * settings_.max_bytes;
+    return bytes() <= most || bytes() - log.memory() <= most;
+}
+
 std::shared_ptr<TurnLog> TurnLogs::find(const TurnName& name) const {
     const std::lock_guard lock(mutex_);
     if (const auto line = lines_.find(name.key); line != lines_.end()) {

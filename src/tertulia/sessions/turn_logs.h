@@ -52,6 +52,9 @@ class TurnLogs {
     void started(const std::shared_ptr<TurnLog>& log);
     /// The turn has ended: its log is kept for a while.
     void ended(const std::shared_ptr<TurnLog>& log);
+    /// May a turn that runs say more? Not where the others alone take twice what there may be: new turns are refused
+    /// long before, but those that run grow.
+    bool may_grow(const TurnLog& log) const;
     /// The turn goes on in another process: whoever asks for it from now on has to ask the store.
     void left(const std::shared_ptr<TurnLog>& log);
     /// Drops a session's ended logs (it is deleted).

@@ -134,6 +134,28 @@ TEST_F(TurnLogsTest, EndedLogsMakeWayAndBeyondThatANewTurnIsRefused) {
     EXPECT_TRUE(make("d"));
 }
 
+TEST_F(TurnLogsTest, ATurnMayGrowUntilTheOthersTakeTwiceWhatThereMayBe) {
+    use({.max_bytes = 100'000});
+    const auto large = run("large", std::string(500'000, 'x'));
+    const auto a = make("a");
+    EXPECT_FALSE(a) << "a new one is refused";
+    EXPECT_TRUE(logs->may_grow(*large)) << "alone it takes nothing from others";
+    logs->forget(key);
+    use({.max_bytes = 100'000});
+    const auto first = make("first").value(), second = make("second").value(), third = make("third").value();
+    const auto say = [](const std::shared_ptr<TurnLog>& log, std::size_t size) {
+        chat::AnswerEvents steps;
+        steps.add(chat::AnswerEvents::Kind::text, 0, std::string(size, 'x'));
+        log->append(steps);
+    };
+    say(first, 70'000);
+    say(second, 70'000);
+    EXPECT_TRUE(logs->may_grow(*first) && logs->may_grow(*third));
+    say(first, 80'000);
+    EXPECT_TRUE(logs->may_grow(*first)) << "the others take no more than half of it";
+    EXPECT_FALSE(logs->may_grow(*third));
+}
+
 TEST_F(TurnLogsTest, MemoryIsCountedWhileALogIsThereAndNotLonger) {
     auto log = run("a", std::string(10'000, 'x'));
     EXPECT_GE(logs->bytes(), 10'000);
