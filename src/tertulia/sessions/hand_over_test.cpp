@@ -11,7 +11,6 @@ namespace {
 using test::FakeProvider;
 using test::Process;
 using test::soon;
-using testing::HasSubstr;
 using Kind = chat::AnswerEvents::Kind;
 
 // What one reader has read, wherever it read.
