@@ -48,7 +48,8 @@ const std::array table = {
                 .description = "The system text where neither the request nor its session has one. Empty: none."},
     Key<Config>{.path = "max_tokens",
                 .slot = TERTULIA_SLOT(Config, max_tokens),
-                .description = "The longest answer, in tokens, where the request does not say.",
+                .description = "The longest answer, in tokens, where the request does not say; of a model whose "
+                               "context window is known, at most half of that.",
                 .least = 1,
                 .most = 10'000'000},
     Key<Config>{.path = "workers",

@@ -8,7 +8,6 @@
 namespace tertulia::providers {
 namespace {
 
-using base::Errc;
 using chat::ContentBlock;
 using chat::Native;
 using chat::StopReason;

@@ -10,7 +10,6 @@ namespace {
 
 using base::Errc;
 using test::FakeProvider;
-using test::Process;
 using test::SharedWorld;
 using test::soon;
 

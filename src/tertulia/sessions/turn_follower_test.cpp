@@ -10,7 +10,6 @@ namespace tertulia::sessions {
 namespace {
 
 using test::FakeProvider;
-using test::Process;
 using test::soon;
 using testing::ElementsAre;
 using Kind = chat::AnswerEvents::Kind;
