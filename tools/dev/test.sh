@@ -13,7 +13,7 @@ dev_test() {
     build_preset dev
     if (($# == 0)); then
         build_preset fuzz
-        dev_lambda
+        build_lambda
     fi
     offer_real_model
     offer_test_packages
