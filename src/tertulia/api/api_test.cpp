@@ -13,7 +13,6 @@ namespace tertulia::api {
 namespace {
 
 using test::FakeProvider;
-using test::soon;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;

@@ -11,7 +11,6 @@ namespace tertulia::api {
 namespace {
 
 using testing::HasSubstr;
-using testing::StartsWith;
 using Blocks = std::vector<chat::ContentBlock>;
 
 base::Result<Blocks> read(const std::string& text) {

@@ -180,7 +180,7 @@ TEST_F(TurnRegistryTest, AnInterruptionOfAnIdleSessionIsAMessageLikeAnyOther) {
 TEST_F(TurnRegistryTest, NothingOvertakesADeletion) {
     EXPECT_TRUE(enter("a"));
     EXPECT_TRUE(enter("b"));
-    registry.enter_behind_all(claim(""));
+    EXPECT_TRUE(registry.enter_behind_all(claim("")));
     registry.stop_before(*claims[""], TurnState::cancelled);
     EXPECT_TRUE(is_stopped("a"));
     EXPECT_TRUE(is_stopped("b"));

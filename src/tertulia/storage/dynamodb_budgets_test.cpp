@@ -9,7 +9,6 @@ namespace tertulia::tests {
 namespace {
 
 using base::Errc;
-using sessions::TurnName;
 
 // gpt-5-mini: 250 nano-dollars for a token of input, 2000 for one of output.
 constexpr const char* model = "openai/gpt-5-mini";

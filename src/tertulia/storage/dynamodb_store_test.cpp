@@ -26,7 +26,6 @@ using storage::DynamoOptions;
 using storage::DynamoStore;
 
 using base::Errc;
-using sessions::SessionKey;
 using sessions::TurnState;
 using std::chrono::milliseconds;
 using testing::ElementsAre;
