@@ -69,7 +69,7 @@ class DirectTest(FunctionCase):
         self.begin(AWS_LAMBDA_MAX_CONCURRENCY="2", TERTULIA_LAMBDA_MARGIN_MS="500")
         event = {"kind": "chat.turn", "message": "Hi", "session_id": "s", "model": "openai/held", "idempotency_key": "k"}
         running = self.runtime.invoke(event, 20)
-        held.next()
+        held.gates[0].wait_reached()
         error = self.fails(event, "Provider.TimedOut", seconds=1)
         self.assertEqual(error["details"]["turn_id"][:2], "t_")
         held.rest()
