@@ -126,7 +126,7 @@ class SubscriptionsTest(SandboxesCase):
         self.assert_whole(phone, "One.", "Two.", "Three.")
         self.assert_whole(laptop, "Two.", "Three.")
 
-    def test_what_it_missed_comes_without_its_own_turn_that_nobody_has_claimed_yet(self):
+    def test_what_it_missed_comes_without_its_own_turn(self):
         for text in ("one", "two", "three"):
             self.upstream.script(text, Answer(f"{text}."))
         self.begin_both()
@@ -141,8 +141,6 @@ class SubscriptionsTest(SandboxesCase):
         self.chat(phone, model="openai/three")
         self.ended(phone, 2)
         wait_for(lambda: all(work.done.is_set() for work in self.work), "the turns are over")
-        turn = phone.events()[-1]["id"].rpartition(":")[0]
-        self.local.call("DeleteItem", TableName="chat_meta", Key={"pk": {"S": "W#PB="}, "sk": {"S": f"t#{turn}"}})
         self.assertEqual(len(late), 1)
         pass_on(FUNCTION, late[0])
         self.ended(phone, 3)

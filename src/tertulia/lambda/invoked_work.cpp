@@ -130,7 +130,7 @@ Task<void> InvokedWork::replay(Serving& serving) {
         if (!reader) co_return co_await end_subscription(serving, *found, reader.error());
         const auto result = reader->result();
         if (result && result->state != sessions::TurnState::running) {
-            // Its own turn it heard of from whoever ran that, which may not have claimed to tell it yet.
+            // Its own turn it heard of from whoever ran that.
             const bool is_own = result->told == found->connection_id;
             if (told != turn.turn_id && !is_own) co_await tell(serving, *found, *std::move(reader));
             told = turn.turn_id;

@@ -119,14 +119,15 @@ Task<bool> TurnBroadcast::look(Turn& turn) {
 
 Task<bool> TurnBroadcast::join(Turn& turn, SocketSubscription subscription) {
     const sessions::TurnName& name = turn.log->name();
-    const bool is_own = subscription.connection_id == turn.own_connection;
-    if (!is_own && subscription.waits_until_us > parts_.clock.wall_us()) co_return true;
+    if (subscription.connection_id == turn.own_connection) {
+        turn.tellings[subscription.connection_id] = nullptr;
+        co_return true;
+    }
+    if (subscription.waits_until_us > parts_.clock.wall_us()) co_return true;
     const auto claimed = co_await parts_.connections.claim(subscription, name.turn_id, turn.request_id);
     if (!claimed)
         parts_.log.warn("a subscriber cannot be told", {{"turn", name.turn_id}, {"reason", claimed.error().message}});
-    if (!claimed) co_return false;
-    if (is_own) turn.tellings[subscription.connection_id] = nullptr;
-    if (is_own || !*claimed) co_return is_own;
+    if (!claimed || !*claimed) co_return false;
     std::uint32_t after = **claimed;
     if (subscription.last_turn == name.turn_id) after = std::max(after, subscription.last_number);
     const auto telling = std::make_shared<Telling>();
