@@ -152,6 +152,23 @@ TEST(SharedBudgets, an_attempt_leaves_what_it_did_not_use_to_the_next_one) {
     });
 }
 
+TEST(SharedBudgets, a_turn_that_could_not_be_handed_over_is_billed_once) {
+    PricedWorld world(plenty, 1);
+    world.run([&]() -> async::Task<void> {
+        world.providers[0]->script.push_back({.reads = {FakeProvider::text("Half of it "), FakeProvider::text("never")},
+                                              .gate = world.gate(),
+                                              .gate_at = 1});
+        auto begun = world[0].service.begin(PricedWorld::message("s"));
+        while (begun->reader.log().last_number() < 2) co_await world.a_moment();
+        world[0].store.broken = {"hand_over"};
+        EXPECT_FALSE(co_await world[0].service.hand_over(begun->reader.name(), soon()));
+        EXPECT_EQ((co_await begun->reader.wait_end(soon()))->state, TurnState::interrupted);
+        const auto report = co_await world.table.memory.usage({.owner = "local"});
+        EXPECT_GT(report->total.cost_nano, 0);
+        EXPECT_EQ(report->total.cost_nano, world.table.used(today()));
+    });
+}
+
 TEST(SharedBudgets, without_a_budget_the_store_is_not_asked) {
     SharedWorld world(2);
     world.run([&]() -> async::Task<void> {

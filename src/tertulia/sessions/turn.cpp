@@ -75,7 +75,7 @@ async::Task<bool> Turn::is_prepared() {
 
 // Before the end is told: whoever sends again finds session and key free.
 async::Task<void> Turn::give_claims_back(bool frees_key) {
-    if (bills_.has_budget()) co_await bills_.close(log_->name());
+    if (bills_.limits(claim_->key())) co_await bills_.close(log_->name());
     if (!parts_.store.is_shared()) co_return;
     if (is_open_) {
         const auto abandoned = co_await parts_.store.abandon_turn(log_->name());
@@ -107,7 +107,7 @@ async::Task<void> Turn::end_after_bug(std::string what) {
     // What is kept of it becomes the interrupted answer, which gets an end of its own.
     co_await parts_.checkpoints.leave(log_, parts_.executor);
     if (is_open_) co_await parts_.store.abandon_turn(log_->name());
-    if (bills_.has_budget()) co_await bills_.close(log_->name());
+    if (bills_.limits(claim_->key())) co_await bills_.close(log_->name());
     end_with(TurnState::failed,
              {.code = base::Errc::internal, .message = "The server made a mistake; it is in its log."});
 }

@@ -12,7 +12,6 @@ async::Task<base::Result<void>> TurnBills::reserve(TurnName turn, std::int64_t s
                                                    std::int64_t prompt_tokens, std::int64_t max_tokens) {
     auto reserved =
         co_await spending_.reserve(std::move(turn), session_spent_nano, std::move(model), prompt_tokens, max_tokens);
-    has_budget_ = has_budget_ || !reserved || !reserved->is_empty();
     if (!reserved) co_return std::unexpected(std::move(reserved.error()));
     if (!reserved->is_empty()) held_.push_back({std::move(*reserved)});
     co_return base::Result<void>();
@@ -30,8 +29,7 @@ void TurnBills::settle_all(const models::ModelCall& call) {
 }
 
 async::Task<void> TurnBills::close(TurnName turn) {
-    held_.clear();
-    has_budget_ = false;
+    for (Held& held : held_) held.reservation = {};  // what is settled stays so: the turn may go on to its end
     return spending_.close(std::move(turn));
 }
 

@@ -21,7 +21,7 @@ class TurnBills {
   public:
     explicit TurnBills(Spending& spending) : spending_(spending) {}
 
-    /// Spending::limits.
+    /// Spending::limits: where no budget does, `reserve` and `close` need not be asked, as of most turns.
     bool limits(const SessionKey& key) const { return spending_.limits(key); }
     /// Sets an attempt's worst case aside (Spending::reserve): of the call's next one.
     async::Task<base::Result<void>> reserve(TurnName turn, std::int64_t session_spent_nano, std::string model,
@@ -30,8 +30,6 @@ class TurnBills {
     /// about leaves none.
     void settle_ended(const models::ModelCall& call);
     void settle_all(const models::ModelCall& call);
-    /// Was anything asked of a budget, so that it has to be closed? Of most turns nothing is.
-    bool has_budget() const { return has_budget_; }
     /// No more attempts come: what is still set aside is given back (Spending::close).
     async::Task<void> close(TurnName turn);
 
@@ -55,7 +53,6 @@ class TurnBills {
     std::vector<Held> held_;            // of the call's attempts, in their order; none where no budget applies
     std::vector<billing::Bill> bills_;  // of those that are settled, in the order of their ends
     std::size_t noted_ = 0;             // of these
-    bool has_budget_ = false;
 };
 
 }  // namespace tertulia::sessions

@@ -71,7 +71,7 @@ async::Task<void> Turn::store_answer(models::Attempt<chat::StopReason> outcome) 
             "answer not stored",
             {{"session", claim_->key().session_id}, {"turn", claim_->turn_id()}, {"reason", stored.error().message}});
     }
-    if (bills_.has_budget()) co_await bills_.close(log_->name());
+    if (bills_.limits(claim_->key())) co_await bills_.close(log_->name());
     if (outcome && call_->attempts().size() == 1 && !earlier_ && !question_.before() && !ended.usage.input_estimated)
         parts_.limits.learn(ended.model, question_.context().plain_tokens, ended.usage.prompt());
     end(std::move(ended), true);

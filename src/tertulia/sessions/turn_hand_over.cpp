@@ -31,7 +31,7 @@ async::Task<bool> Turn::hand_over() {
     co_await parts_.checkpoints.leave(log_, parts_.executor);
     TurnResult left = result(TurnState::running);
     if (call_) bills_.settle_all(*call_);
-    if (bills_.has_budget()) co_await bills_.close(log_->name());
+    if (bills_.limits(claim_->key())) co_await bills_.close(log_->name());
     if (bills_.has_unnoted()) log_->note(bills_.take_unnoted());
     std::uint32_t reserved = 0;
     std::vector<TurnCheckpoint> pieces{log_->take_checkpoint(0, true, reserved)};
