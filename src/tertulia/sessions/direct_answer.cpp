@@ -12,6 +12,7 @@
 #include "tertulia/models/model_call.h"
 #include "tertulia/sessions/message_size.h"
 #include "tertulia/sessions/stored_answer.h"
+#include "tertulia/sessions/turn_result.h"
 
 namespace tertulia::sessions {
 namespace {
@@ -136,19 +137,15 @@ class DirectCall final : private models::Asker {
 
     void tell_end(const base::Result<DirectAnswer>& answered, base::SteadyTime::duration time) const {
         const models::ModelRef& by = call_.answering();
-        parts_.metrics.call_ended({.state = answered ? "completed" : "failed",
-                                   .provider = by.provider_name,
-                                   .model = by.name,
-                                   .seconds = std::chrono::duration<double>(time).count(),
-                                   .first_token_seconds = first_token_,
-                                   .input = total_.usage.input,
-                                   .cache_read = total_.usage.cache_read,
-                                   .cache_write = total_.usage.cache_write + total_.usage.cache_write_long,
-                                   .output = total_.usage.output,
-                                   .reasoning = total_.usage.reasoning,
-                                   .cost_nano = total_.cost_nano,
-                                   .code = answered ? std::string_view() : base::to_string(answered.error().code),
-                                   .request_id = question_.request_id});
+        telemetry::EndedTurn told = counted(total_.usage, total_.cost_nano);
+        told.state = answered ? "completed" : "failed";
+        told.provider = by.provider_name;
+        told.model = by.name;
+        told.seconds = std::chrono::duration<double>(time).count();
+        told.first_token_seconds = first_token_;
+        if (!answered) told.code = base::to_string(answered.error().code);
+        told.request_id = question_.request_id;
+        parts_.metrics.call_ended(told);
     }
 
     base::Result<DirectAnswer> answer() {

@@ -170,21 +170,17 @@ void Turn::tell_end(const TurnResult& ended) {
                                    : ended.state == TurnState::running ? "handed_over"
                                                                        : to_string(ended.state);
     const std::string_view code = failed ? base::to_string(ended.error->code) : std::string_view();
-    parts_.metrics.turn_ended({.state = state,
-                               .provider = provider,
-                               .model = ended.model,
-                               .seconds = time,
-                               .first_token_seconds = first_token_,
-                               .input = ended.usage.input,
-                               .cache_read = ended.usage.cache_read,
-                               .cache_write = ended.usage.cache_write + ended.usage.cache_write_long,
-                               .output = ended.usage.output,
-                               .reasoning = ended.usage.reasoning,
-                               .cost_nano = ended.cost_nano,
-                               .code = code,
-                               .session_id = ended.session_id,
-                               .turn_id = ended.turn_id,
-                               .request_id = question_.request_id()});
+    telemetry::EndedTurn told = counted(ended.usage, ended.cost_nano);
+    told.state = state;
+    told.provider = provider;
+    told.model = ended.model;
+    told.seconds = time;
+    told.first_token_seconds = first_token_;
+    told.code = code;
+    told.session_id = ended.session_id;
+    told.turn_id = ended.turn_id;
+    told.request_id = question_.request_id();
+    parts_.metrics.turn_ended(told);
     if (parts_.log.enabled(failed ? telemetry::Level::warn : telemetry::Level::info))
         parts_.log.write(failed ? telemetry::Level::warn : telemetry::Level::info, "turn ended",
                          {{"request_id", question_.request_id()},

@@ -50,6 +50,17 @@ TurnResult stored_result(const TurnName& name, const StoredMessage& answer) {
     return result;
 }
 
+telemetry::EndedTurn counted(const chat::Usage& usage, std::optional<std::int64_t> cost_nano) {
+    return {.state = {},
+            .provider = {},
+            .input = usage.input,
+            .cache_read = usage.cache_read,
+            .cache_write = usage.cache_write + usage.cache_write_long,
+            .output = usage.output,
+            .reasoning = usage.reasoning,
+            .cost_nano = cost_nano};
+}
+
 std::int64_t memory_of(const TurnResult& result) {
     std::size_t bytes = sizeof(TurnResult) + result.message.size() + chat::byte_size(result.content);
     for (const TurnAttempt& attempt : result.attempts) bytes += sizeof(TurnAttempt) + attempt.model.size();

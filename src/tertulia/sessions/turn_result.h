@@ -10,6 +10,7 @@
 #include "tertulia/chat/stop_reason.h"
 #include "tertulia/chat/usage.h"
 #include "tertulia/sessions/store.h"
+#include "tertulia/telemetry/metrics.h"
 
 namespace tertulia::sessions {
 
@@ -62,6 +63,9 @@ base::Error too_much_at_once();
 
 /// The result of a turn that the store still has.
 TurnResult stored_result(const TurnName& name, const StoredMessage& answer);
+
+/// What the metrics are told of usage and cost; all else of it is empty.
+telemetry::EndedTurn counted(const chat::Usage& usage, std::optional<std::int64_t> cost_nano);
 
 /// Bytes of memory that a result holds, about.
 std::int64_t memory_of(const TurnResult& result);
