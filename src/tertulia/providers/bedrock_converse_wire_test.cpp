@@ -175,6 +175,15 @@ TEST(BedrockConverseReader, a_stream_that_is_cut_or_damaged_is_a_failure) {
     }
 }
 
+TEST(BedrockConverseReader, what_is_broken_behind_the_last_message_speaks_against_the_whole) {
+    std::string bad_end = hello;
+    bad_end.back() = static_cast<char>(bad_end.back() ^ 1);
+    const std::string whole = start + hello + stop + metadata;
+    for (const std::string& more : {bad_end, hello.substr(0, 20), std::string(1, '\0')})
+        EXPECT_EQ(read(whole + more).failure, FailureKind::broken);
+    EXPECT_EQ(read(whole + aws_event("ofTomorrow", "{}")).failure, std::nullopt);
+}
+
 TEST(BedrockConverseReader, an_exception_in_mid_stream_is_a_failure_that_keeps_the_text_before_it) {
     const ReaderOutcome outcome = read(
         start + hello + aws_exception("throttlingException", R"({"message":"slow down, the-key"})") + stop + metadata);

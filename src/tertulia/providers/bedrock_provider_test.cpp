@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "support/aws_frame.h"
 #include "support/manual_clock.h"
 #include "support/scripted_server.h"
 #include "tertulia/async/worker.h"
@@ -19,6 +20,7 @@ using async::Task;
 using base::Deadline;
 using base::Errc;
 using models::FailureKind;
+using support::aws_event;
 using support::ScriptedServer;
 using testing::HasSubstr;
 using testing::Not;
@@ -122,6 +124,21 @@ TEST_F(BedrockProviderTest, SignsACallOfConverse) {
     EXPECT_THAT(request, HasSubstr("Authorization: AWS4-HMAC-SHA256 Credential=A0/20241122/eu-west-1/bedrock/"
                                    "aws4_request, SignedHeaders=content-type;host;x-amz-content-sha256;x-amz-date;"
                                    "x-amz-security-token, Signature="));
+}
+
+TEST_F(BedrockProviderTest, AnAnswerWhoseLastFrameIsCutIsNone) {
+    const std::string whole = aws_event("contentBlockDelta", R"({"contentBlockIndex":0,"delta":{"text":"Hello"}})") +
+                              aws_event("messageStop", R"({"stopReason":"end_turn"})") +
+                              aws_event("metadata", R"({"usage":{"inputTokens":3,"outputTokens":2}})");
+    const std::string head = "HTTP/1.1 200 X\r\nContent-Type: application/vnd.amazon.eventstream\r\nContent-Length: ";
+    const auto stream = [&](const std::string& bytes) -> ScriptedServer::Answer {
+        return {.pieces = {head + std::to_string(bytes.size()) + "\r\n\r\n" + bytes}};
+    };
+    ScriptedServer server({stream(whole), stream(whole + whole.substr(0, 20))});
+    EXPECT_EQ(ask(config(server)).text, "Hello");
+    const Outcome outcome = ask(config(server));
+    ASSERT_TRUE(outcome.failure);
+    EXPECT_EQ(outcome.failure->kind, FailureKind::broken);
 }
 
 TEST_F(BedrockProviderTest, ABearerTokenGoesBeforeCredentials) {

@@ -40,6 +40,7 @@ class OpenAiChatReader : public WireReader {
         std::uint32_t block;
     };
 
+    bool may_end() const override { return stop_reason_.has_value(); }
     models::Attempt<void> read_event(const simdjson::dom::element& event, chat::AnswerEvents& into) override;
     models::Attempt<void> read_done(chat::AnswerEvents& into) override;
     models::Attempt<void> read_end(chat::AnswerEvents& into) override;

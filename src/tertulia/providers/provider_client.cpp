@@ -18,6 +18,9 @@ using models::FailureKind;
 constexpr std::size_t max_error_body = 64 * 1024;
 constexpr std::chrono::seconds error_body_limit{5};
 
+// Where the answer is whole but its optional end has not come: usage and the end follow at once, or never.
+constexpr std::chrono::seconds optional_end_limit{5};
+
 // What follows the terminal event is the end of the chunked body, in the same packet as a rule. Waiting a moment for it
 // keeps the connection for the next turn; waiting longer would hold up the answer.
 constexpr std::chrono::milliseconds drain_limit{50};
@@ -45,13 +48,17 @@ class HttpAnswerStream : public models::AnswerStream {
     async::Task<Attempt<void>> next(chat::AnswerEvents& into, Deadline deadline) override {
         into.clear();
         if (failure_) co_return std::unexpected(*failure_);
-        while (!failure_ && !into.has_progress()) take(co_await response_->read(deadline), into);
+        while (!failure_ && !into.has_progress()) take(co_await response_->read(until(deadline)), into);
         if (failure_ && !into.has_progress()) co_return std::unexpected(*failure_);
-        if (reader_->finished()) co_await drain();
+        if (!failure_ && reader_->finished()) co_await drain(into);
         co_return Attempt<void>{};
     }
 
   private:
+    Deadline until(Deadline deadline) const {
+        return reader_->may_end() ? deadline.earlier(Deadline::after(optional_end_limit)) : deadline;
+    }
+
     // Not inline: what it needs for a moment would be kept in the frame of `next` for as long as that waits.
     [[gnu::noinline]] void take(base::Result<std::string_view>&& bytes, chat::AnswerEvents& into) {
         Attempt<void> read = look_at(std::move(bytes), into);
@@ -59,18 +66,31 @@ class HttpAnswerStream : public models::AnswerStream {
     }
     Attempt<void> look_at(base::Result<std::string_view>&& bytes, chat::AnswerEvents& into) {
         if (stop_.stop_requested()) return std::unexpected(to_failure({}, key_, stop_));
-        if (bytes) return bytes->empty() ? reader_->end(true, into) : reader_->feed(*bytes, into);
-        // Where the terminal event was optional, a cut behind it takes nothing away.
-        if (bytes.error().code == Errc::upstream_unavailable && reader_->end(false, into)) return {};
-        return std::unexpected(to_failure(std::move(bytes.error()), key_, stop_));
+        Attempt<void> read;
+        if (bytes)
+            read = bytes->empty() ? reader_->end(true, into) : reader_->feed(*bytes, into);
+        else
+            read = std::unexpected(to_failure(std::move(bytes.error()), key_, stop_));
+        // Where only an optional end is missing, what went wrong instead of it takes nothing away.
+        if (!read && reader_->may_end() && reader_->end(false, into)) return {};
+        return read;
     }
 
-    async::Task<void> drain() {
+    async::Task<void> drain(chat::AnswerEvents& into) {
         const Deadline deadline = Deadline::after(drain_limit);
-        while (!response_->is_complete()) {
+        while (!failure_ && !response_->is_complete()) {
             const base::Result<std::string_view> bytes = co_await response_->read(deadline);
             if (!bytes || bytes->empty()) break;
+            note(reader_->feed(*bytes, into), into);
         }
+        if (!failure_) note(reader_->end(response_->is_complete(), into), into);
+    }
+
+    // The end was none after all.
+    [[gnu::noinline]] void note(Attempt<void>&& read, chat::AnswerEvents& into) {
+        if (read) return;
+        failure_ = std::make_unique<Failure>(std::move(read.error()));
+        into.finish.reset();
     }
 
     std::unique_ptr<http::ClientResponse> response_;

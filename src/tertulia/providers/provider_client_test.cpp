@@ -121,11 +121,11 @@ Outcome ask_anthropic(const ScriptedServer& server, std::chrono::milliseconds li
     return outcome;
 }
 
-Outcome ask_openai(const ScriptedServer& server) {
+Outcome ask_openai(const ScriptedServer& server, std::chrono::milliseconds limit = plenty) {
     Outcome outcome;
     run([&](http::Client& client) -> Task<> {
         OpenAiChatProvider provider = openai(client, server);
-        outcome = co_await read_all(provider, {}, Deadline::after(plenty));
+        outcome = co_await read_all(provider, {}, Deadline::after(limit));
     });
     return outcome;
 }
@@ -196,11 +196,24 @@ TEST(Providers, a_stream_that_is_cut_is_a_failure_with_the_text_before_it) {
     }
 }
 
-TEST(Providers, behind_a_finish_reason_a_cut_takes_nothing_away) {
-    ScriptedServer server({{{stream_head, chunk(openai_text), chunk(openai_finish)}, true}});
-    const Outcome outcome = ask_openai(server);
-    EXPECT_EQ(outcome.text, "Hello");
-    EXPECT_EQ(outcome.finish, StopReason::end_turn);
+TEST(Providers, behind_a_finish_reason_nothing_that_goes_wrong_takes_anything_away) {
+    const auto outcome_of = [](std::string_view what, bool closes, std::chrono::milliseconds limit = plenty) {
+        std::vector<std::string> pieces{stream_head, chunk(openai_text), chunk(openai_finish)};
+        if (!what.empty()) pieces.push_back(chunk(what));
+        ScriptedServer server({{pieces, closes}});
+        return ask_openai(server, limit);
+    };
+    for (const auto& outcome : {
+             outcome_of("", true),
+             outcome_of("", false, std::chrono::milliseconds(80)),  // silence
+             outcome_of("data:\n\n", false),
+             outcome_of("data: {\"usage\":\n\n", false),
+             outcome_of("data: {\"error\":{\"message\":\"late\"}}\n\n", false),
+         }) {
+        EXPECT_EQ(outcome.text, "Hello");
+        EXPECT_EQ(outcome.finish, StopReason::end_turn);
+        EXPECT_FALSE(outcome.failure);
+    }
 }
 
 TEST(Providers, silence_past_the_deadline_is_timed_out) {

@@ -33,7 +33,8 @@ WireReader::WireReader(std::string_view content_type, base::Secret key, StreamFo
 WireReader::~WireReader() = default;
 
 models::Attempt<void> WireReader::feed(std::string_view bytes, chat::AnswerEvents& into) {
-    if (finished_) return {};
+    // What follows the end is nothing to us, but a frame that is broken speaks against those before it.
+    if (finished_ && !std::holds_alternative<aws::EventStreamParser>(body_)) return {};
     if (auto* sse = std::get_if<http::SseParser>(&body_))
         return feed_stream(*sse, bytes, [&](const http::SseEvent& event) { return take(event.data, into); });
     if (auto* messages = std::get_if<aws::EventStreamParser>(&body_))
@@ -53,7 +54,8 @@ models::Attempt<void> WireReader::feed_stream(Parser& parser, std::string_view b
         if (models::Attempt<void> taken = read(message); !taken) failure = std::move(taken.error());
     });
     if (failure) return std::unexpected(std::move(*failure));
-    if (!fed && !finished_) return broken("The provider's stream cannot be read: " + fed.error().message);
+    if (!fed && (!finished_ || std::is_same_v<Parser, aws::EventStreamParser>))
+        return broken("The provider's stream cannot be read: " + fed.error().message);
     return {};
 }
 
@@ -96,12 +98,13 @@ models::Attempt<void> WireReader::read_frame(const aws::EventStreamMessage&, cha
 }
 
 models::Attempt<void> WireReader::end(bool whole, chat::AnswerEvents& into) {
-    if (finished_) return {};
     is_whole_ = whole;
     if (const auto* messages = std::get_if<aws::EventStreamParser>(&body_)) {
         is_whole_ = whole && messages->is_between_messages();
-        return read_end(into);
+        if (finished_ && !messages->is_between_messages()) return broken("The provider's last frame is cut off.");
+        return finished_ ? models::Attempt<void>() : read_end(into);
     }
+    if (finished_) return {};
     if (std::holds_alternative<http::SseParser>(body_)) return read_end(into);
     const std::string& json = std::get<std::string>(body_);
     simdjson::dom::element value;

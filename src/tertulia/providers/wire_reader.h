@@ -45,6 +45,8 @@ class WireReader {
 
     /// Did the terminal event come?
     bool finished() const { return finished_; }
+    /// Is the answer whole, though more of its stream may follow: usage, or an end that this provider may leave out?
+    virtual bool may_end() const { return false; }
 
   protected:
     WireReader(std::string_view content_type, base::Secret key, StreamForm form = StreamForm::sse);
