@@ -37,7 +37,12 @@ void read_usage(const dom::object& holder, AnswerEvents& into) {
     if (!usage) return;
     const auto input = count_in(*usage, "inputTokens"), output = count_in(*usage, "outputTokens");
     if (!input && !output) return;
-    const std::int64_t written = count_in(*usage, "cacheWriteInputTokens").value_or(0);
+    // Also spelt with "Count" in AWS's own documentation.
+    const auto cached = [&usage](std::string_view name) {
+        return count_in(*usage, std::string(name) + "s")
+            .value_or(count_in(*usage, std::string(name) + "Count").value_or(0));
+    };
+    const std::int64_t written = cached("cacheWriteInputToken");
     std::int64_t written_long = 0;
     if (const auto details = array_in(*usage, "cacheDetails")) {
         for (const dom::element detail : *details) {
@@ -48,7 +53,7 @@ void read_usage(const dom::object& holder, AnswerEvents& into) {
     }
     written_long = std::min(written_long, written);
     into.usage = chat::Usage{.input = input.value_or(0),
-                             .cache_read = count_in(*usage, "cacheReadInputTokens").value_or(0),
+                             .cache_read = cached("cacheReadInputToken"),
                              .cache_write = written - written_long,
                              .cache_write_long = written_long,
                              .output = output.value_or(0)};
