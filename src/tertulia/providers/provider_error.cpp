@@ -57,7 +57,8 @@ std::optional<std::int64_t> number_near(std::string_view text) {
 std::optional<std::int64_t> told_window(std::string_view message) {
     const std::string text = in_lower_case(message);
     for (const std::string_view words :
-         {"maximum context length", "maximum prompt length", " > ", "maximum number of tokens", "context size"})
+         {"maximum context length", "maximum prompt length", "maximum model length", " > ", "maximum number of tokens",
+          "context size", "max input tokens", "cannot exceed", "must be <=", "must have less than"})
         if (const std::size_t at = text.find(words); at != std::string::npos)
             if (const auto number = number_near(std::string_view(text).substr(at + words.size()))) return number;
     return std::nullopt;
@@ -68,13 +69,15 @@ std::optional<std::int64_t> told_window(std::string_view message) {
 bool says_context_too_long(const ProviderError& error) {
     for (std::string_view word : {std::string_view(error.code), std::string_view(error.type)})
         if (is_one_of(word, {"context_length_exceeded", "exceed_context_size_error", "request_too_large"})) return true;
-    // Not every server has a code for it: Anthropic, Groq, vLLM, xAI, Moonshot and Gemini's compatible API say it in
-    // words only.
+    // Not every server has a code for it: Anthropic, Groq, vLLM, xAI, Moonshot, Gemini's compatible API, Titan, TGI,
+    // Cohere and Qwen say it in words only.
     const std::string text = in_lower_case(error.message);
     for (std::string_view words :
          {"prompt is too long", "input is too long", "input tokens exceeded", "context length", "maximum prompt length",
           "model token limit", "allowed token length", "exceed context limit", "available context size",
-          "reduce the length of the messages", "exceeds the maximum number of tokens", "context window"})
+          "reduce the length of the messages", "exceeds the maximum number of tokens", "context window",
+          "maximum model length", "too many input tokens", "number of tokens in the prompt", "range of input length",
+          "`inputs` tokens", "`inputs` must have less than"})
         if (text.find(words) != std::string::npos) return true;
     return false;
 }
@@ -223,6 +226,8 @@ ProviderError parse_provider_error(std::string_view content_type, std::string_vi
         return http::is_media_type(content_type, "text/plain") ? ProviderError{.message = std::string(body)}
                                                                : ProviderError{};
     }
+    // Gemini's compatible API puts its error into an array.
+    if (dom::array array; value.get(array) == simdjson::SUCCESS && array.size() > 0) value = array.at(0);
     dom::object object;
     if (value.get(object) != simdjson::SUCCESS) return to_provider_error(value);
     if (const auto error = something_in(object, "error")) return to_provider_error(*error);
@@ -244,7 +249,8 @@ Failure read_error(int status, const http::Headers& headers, std::string_view bo
     }
     Failure failure = make_failure(kind, where, error, key, hint(status));
     if (status != 429 && kind == FailureKind::quota) failure.error.code = Errc::upstream_rejected;
-    if (kind == FailureKind::overloaded) failure.error.retry_after = retry_after(headers, error.message, wall_us);
+    if (kind == FailureKind::overloaded || kind == FailureKind::quota)
+        failure.error.retry_after = retry_after(headers, error.message, wall_us);
     return failure;
 }
 

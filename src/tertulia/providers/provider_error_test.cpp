@@ -77,6 +77,24 @@ TEST(ProviderError, status_and_body_decide_what_may_be_tried) {
         {400, R"({"error":{"message":"Input length 5000 exceeds the maximum allowed token length of 4096"}})",
          FailureKind::context_too_long, Errc::upstream_rejected},
         {400, R"({"error":"context length exceeded"})", FailureKind::context_too_long, Errc::upstream_rejected},
+        {400, R"([{"error":{"code":400,"message":"The input token count (9) exceeds the maximum number of tokens"}}])",
+         FailureKind::context_too_long, Errc::upstream_rejected},
+        {400, R"({"message":"Too many input tokens. Max input tokens: 8192, request input token count: 9000"})",
+         FailureKind::context_too_long, Errc::upstream_rejected},
+        {422,
+         R"({"error":"`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000","error_type":"validation"})",
+         FailureKind::context_too_long, Errc::upstream_rejected},
+        {422, R"({"error":"`inputs` must have less than 4096 tokens. Given: 5000","error_type":"validation"})",
+         FailureKind::context_too_long, Errc::upstream_rejected},
+        {400, R"({"message":"too many tokens: total number of tokens in the prompt cannot exceed 4081"})",
+         FailureKind::context_too_long, Errc::upstream_rejected},
+        {400, R"({"message":"The decoder prompt (length 5000) is longer than the maximum model length of 4096."})",
+         FailureKind::context_too_long, Errc::upstream_rejected},
+        {400, R"({"error":{"message":"Range of input length should be [1, 30720]"}})", FailureKind::context_too_long,
+         Errc::upstream_rejected},
+        {400, R"([])", FailureKind::rejected, Errc::upstream_rejected},
+        {429, R"({"message":"Too many tokens, please wait before trying again."})", FailureKind::overloaded,
+         Errc::upstream_unavailable},
         {400, R"({"error":{"message":"input length and `max_tokens` exceed context limit: 1 + 2 > 2"}})",
          FailureKind::context_too_long, Errc::upstream_rejected},
     };
@@ -84,7 +102,8 @@ TEST(ProviderError, status_and_body_decide_what_may_be_tried) {
         const Failure failure = read(row.status, row.body);
         EXPECT_EQ(failure.kind, row.kind) << row.status << " " << row.body;
         EXPECT_EQ(failure.error.code, row.code) << row.status << " " << row.body;
-        EXPECT_EQ(failure.error.retry_after.has_value(), row.kind == FailureKind::overloaded) << row.status;
+        const bool may_say_when = row.kind == FailureKind::overloaded || row.kind == FailureKind::quota;
+        EXPECT_EQ(failure.error.retry_after.has_value(), may_say_when) << row.status;
         EXPECT_THAT(failure.error.message, HasSubstr(std::to_string(row.status)));
     }
 }
@@ -98,6 +117,12 @@ TEST(ProviderError, a_prompt_too_long_may_say_how_long_it_may_be) {
         {"input length and `max_tokens` exceed context limit: 198000 + 4096 > 200000, decrease it", 200'000},
         {"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", 1'048'576},
         {"the request (5000 tokens) exceeds the available context size (4096 tokens), try increasing it", 4096},
+        {"Too many input tokens. Max input tokens: 8192, request input token count: 9000", 8192},
+        {"`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens", 4096},
+        {"`inputs` must have less than 2048 tokens. Given: 5000", 2048},
+        {"too many tokens: total number of tokens in the prompt cannot exceed 4081", 4081},
+        {"The decoder prompt (length 5000) is longer than the maximum model length of 4096.", 4096},
+        {"Range of input length should be [1, 30720]", std::nullopt},
         {"the request exceeds the available context size, try increasing it", std::nullopt},
         {"Your input exceeds the context window of this model.", std::nullopt},
         {"Input is too long for requested model.", std::nullopt},
