@@ -34,6 +34,29 @@ class ParentTest(ServerCase):
         stream = self.server.stream("x", "head", parent=parent)
         self.assertEqual(stream.finish().name, "turn.completed")
 
+    def test_what_is_tried_again_has_missed_nothing(self):
+        for number, tells in enumerate(({"idempotency-key": "again"}, {"x-stainless-retry-count": "1"})):
+            with self.subTest(tells):
+                session, model = f"again-{number}", f"again-{number}"
+                parent = self.begun(session)[-1]
+                self.upstream.script(model, *[Answer(status=400, body={})] * 2, Answer("at last"))
+                fields = {"model": f"openai/{model}", "parent": parent}
+                first = tells if "idempotency-key" in tells else {"x-stainless-retry-count": "0"}
+                self.assert_error(self.server.chat("x", session, headers=first, **fields), 502, "upstream_rejected")
+                self.assert_error(self.server.chat("x", session, headers=tells, **fields), 502, "upstream_rejected")
+                answer = self.assert_answer(self.server.chat("x", session, headers=tells, **fields), "at last")
+                self.assertEqual(answer["conversation_length"], 4)
+                # But where somebody else has gone on, it has.
+                parent = answer["timestamp"]
+                self.upstream.script(model, Answer(status=400, body={}), Answer("too late"))
+                other = {name: value + "0" for name, value in tells.items()}
+                fields["parent"] = parent
+                self.assert_error(
+                    self.server.chat("y", session, headers=other | first if number else other, **fields), 502, "upstream_rejected"
+                )
+                self.assert_answer(self.server.chat("z", session, model="openai/begun"))
+                self.assert_stale(self.server.chat("y", session, headers=other, **fields), session, parent)
+
     def test_a_stale_one_is_refused_and_nothing_written(self):
         places = self.begun("stale", 3)
         before, asked = self.server.history("stale"), len(self.upstream.requests)

@@ -73,8 +73,10 @@ std::string TurnQuestion::answer_place(std::int64_t now_us) const {
 
 async::Task<TurnQuestion::Problem> TurnQuestion::prepare(base::Deadline deadline) {
     if (auto problem = co_await read_session()) co_return problem;
-    if (auto problem = co_await check_parent()) co_return problem;
     if (auto problem = take_up_answer()) co_return problem;
+    // What is tried anew stands in its place already: the messages behind its parent are its own.
+    if (!taken_up_)
+        if (auto problem = co_await check_parent()) co_return problem;
     if (has_begun_ && !taken_up_) take_own_question(1);
     asking_->question = {.role = chat::Role::user, .content = asking_->request.content};
     if (auto problem = choose_route()) co_return problem;
