@@ -58,11 +58,13 @@ TEST(Context, ShowsTheWholeHistoryWhereItFits) {
 TEST(Context, LeavesOutATurnThatSaidNothingAndMarksOneThatWasCut) {
     History history;
     history.add_turn("lost", "", TurnState::failed);
+    history.add_turn("answered with nothing", " \n ");
+    history.add_turn("cut off at once", "\n", TurnState::interrupted);
     history.add_turn("cut", "Half an ans", TurnState::interrupted);
     const auto chosen = choose(history, "", "Go on.", {.tokens = 1000});
     EXPECT_EQ(texts(*chosen.context),
               (std::vector<std::string>{"cut", "Half an ans\n\n[This answer was cut off before its end.]", "Go on."}));
-    EXPECT_EQ(chosen.context->messages_left_out, 2);
+    EXPECT_EQ(chosen.context->messages_left_out, 6);
 }
 
 struct ToolHistory : History {
