@@ -106,6 +106,19 @@ class ContextTest(ServerCase):
         self.assertEqual(len(self.upstream.asked("told")) - calls, 1)
         self.assertLess(len(self.upstream.asked("told")[-1].messages), 17)
 
+    def test_no_session_runs_into_a_size_that_was_refused_without_a_number(self):
+        self.fill("untold", "openai/untold", 4)
+        self.fill("longer", "openai/untold", 6)
+        refusal = {"error": TOO_LONG["openai"]["error"] | {"message": "Your input exceeds the context window of this model."}}
+        self.upstream.script("untold", Answer(status=400, body=refusal), Answer("fits now"))
+        self.assert_answer(self.server.chat("question 4 x", "untold", model="openai/untold"), "fits now")
+        calls = len(self.upstream.asked("untold"))
+        answer = self.assert_answer(self.server.chat("question 6 x", "longer", model="openai/untold"), "fits now")
+        self.assertEqual(len(self.upstream.asked("untold")) - calls, 1)
+        self.assertLess(answer["context"]["messages_sent"], 9)
+        # A message that is alone larger than that is the provider's to judge.
+        self.assert_answer(self.server.chat(PARAGRAPH * 8, "large", model="openai/untold"), "fits now")
+
     def test_llama_servers_way_to_say_it_is_known(self):
         self.fill("llama", "openai/llama", 4)
         self.upstream.script("llama", Answer(status=400, body=LLAMA_TOO_LONG), Answer("fits now"))

@@ -14,6 +14,8 @@ extern const std::string_view models_json;  // models.json, embedded by the buil
 namespace {
 
 constexpr std::size_t most_models = 1000;  // names come from clients
+// Tokens of a prompt from which nothing is learnt: the fixed part of a request (roles, markers) would drown the text.
+constexpr std::int64_t too_little = 64;
 
 const boost::json::object& table() {
     static const boost::json::value parsed = boost::json::parse(boost::json::string_view(models_json));
@@ -61,6 +63,8 @@ Limits ModelLimits::limits(std::string_view name, std::string_view model) const 
         limits = {.context_window = found->second, .known = true};
     if (const auto told = told_windows_.find(name); told != told_windows_.end())
         if (told->second < limits.context_window) limits = {.context_window = told->second, .known = true};
+    if (const auto refused = refused_.find(name); refused != refused_.end())
+        limits.refused_prompt = corrected(name, refused->second);
     return limits;
 }
 
@@ -71,6 +75,10 @@ void ModelLimits::set_window(const std::string& name, std::int64_t context_windo
 
 std::int64_t ModelLimits::estimate(std::string_view name, std::int64_t plain_estimate) const {
     const std::lock_guard lock(mutex_);
+    return corrected(name, plain_estimate);
+}
+
+std::int64_t ModelLimits::corrected(std::string_view name, std::int64_t plain_estimate) const {
     const auto found = corrections_.find(name);
     if (found == corrections_.end()) return plain_estimate;
     return static_cast<std::int64_t>(std::ceil(static_cast<double>(plain_estimate) * found->second));
@@ -81,14 +89,16 @@ void ModelLimits::lower_window(const std::string& name, std::int64_t context_win
     if (told_windows_.size() < most_models || told_windows_.contains(name)) told_windows_[name] = context_window;
 }
 
-void ModelLimits::was_too_long(const std::string& name, std::string_view model, std::int64_t plain_estimate) {
-    // What is far from it is refused for another size: that of pictures, or of the whole request.
-    const std::int64_t window = limits(name, model).context_window;
-    if (estimate(name, plain_estimate) > window / 2) learn(name, plain_estimate, window);
+void ModelLimits::was_too_long(const std::string& name, std::int64_t plain_estimate) {
+    if (plain_estimate < too_little) return;
+    const std::lock_guard lock(mutex_);
+    if (const auto known = refused_.find(name); known != refused_.end())
+        known->second = std::min(known->second, plain_estimate);
+    else if (refused_.size() < most_models)
+        refused_.emplace(name, plain_estimate);
 }
 
 void ModelLimits::learn(const std::string& name, std::int64_t plain_estimate, std::int64_t reported) {
-    constexpr std::int64_t too_little = 64;  // the fixed part of a request (roles, markers) would drown the text
     if (plain_estimate < too_little || reported <= 0) return;
     const double seen = std::clamp(static_cast<double>(reported) / static_cast<double>(plain_estimate), 0.3, 3.0);
     const std::lock_guard lock(mutex_);

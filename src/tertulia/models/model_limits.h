@@ -17,6 +17,8 @@ struct Limits {
     std::int64_t context_window = default_window;
     /// Is it known, or the default for unknown models? An unknown window only trims history: the provider judges.
     bool known = false;
+    /// A prompt that we held for so many tokens was refused as too long; 0: none was.
+    std::int64_t refused_prompt = 0;
 
     static constexpr std::int64_t default_window = 128'000;
 };
@@ -39,9 +41,9 @@ class ModelLimits {
 
     /// The provider named the model's window: it counts where it is smaller than what is known otherwise.
     void lower_window(const std::string& name, std::int64_t context_window);
-    /// The provider found a prompt too long that we held for `plain_estimate` (uncorrected), and named no number: where
-    /// that came near the window, it was at least the whole of it.
-    void was_too_long(const std::string& name, std::string_view model, std::int64_t plain_estimate);
+    /// The provider found a prompt too long that we held for `plain_estimate` (uncorrected), named no number, and took
+    /// a shorter one of the same history.
+    void was_too_long(const std::string& name, std::int64_t plain_estimate);
 
     /// Tokens of `bytes` bytes of text for this model, without a tokenizer: a quarter of the ASCII bytes and two thirds
     /// of the others, times what was learnt. Before anything is learnt it may be off by a third either way for prose
@@ -60,7 +62,9 @@ class ModelLimits {
     mutable std::mutex mutex_;
     std::map<std::string, std::int64_t, std::less<>> windows_;
     std::map<std::string, std::int64_t, std::less<>> told_windows_;
+    std::map<std::string, std::int64_t, std::less<>> refused_;  // the smallest prompts, as we held them for
     std::map<std::string, double, std::less<>> corrections_;
+    std::int64_t corrected(std::string_view name, std::int64_t plain_estimate) const;  // under the lock
 };
 
 /// How long texts are together, for one estimate of all of them. Value.

@@ -102,13 +102,18 @@ TEST(ModelLimits, AProvidersOwnWindowCountsWhereItIsSmaller) {
     EXPECT_TRUE(limits.limits("p/other", "other").known);
 }
 
-TEST(ModelLimits, ARefusalWithoutANumberTeachesThatAnEstimateNearTheWindowWasTooLow) {
+TEST(ModelLimits, OfPromptsThatWereRefusedTheSmallestIsKnown) {
     ModelLimits limits;
-    limits.set_window("p/m", 10'000);
-    limits.was_too_long("p/m", "m", 4000);  // too far from it
-    EXPECT_EQ(limits.estimate("p/m", 8000), 8000);
-    limits.was_too_long("p/m", "m", 8000);
-    EXPECT_EQ(limits.estimate("p/m", 8000), 10'000);
+    EXPECT_EQ(limits.limits("p/m", "m").refused_prompt, 0);
+    limits.was_too_long("p/m", 4000);
+    limits.was_too_long("p/m", 5000);
+    limits.was_too_long("p/m", 20);  // so little is refused for something else
+    EXPECT_EQ(limits.limits("p/m", "m").refused_prompt, 4000);
+    limits.was_too_long("p/m", 3000);
+    limits.learn("p/m", 1000, 1500);
+    EXPECT_EQ(limits.limits("p/m", "m").refused_prompt, 4500) << "as long as it would be held for now";
+    EXPECT_EQ(limits.limits("p/m", "m").context_window, Limits::default_window);
+    EXPECT_EQ(limits.limits("p/other", "other").refused_prompt, 0);
 }
 
 TEST(ModelLimits, LearnsFromWhatProvidersReport) {

@@ -103,10 +103,7 @@ class DirectCall final : private models::Asker {
     }
     void rerouted(const models::Reroute&) override {}
     void was_too_long(const models::ModelRef& target, std::optional<std::int64_t> context_window) override {
-        if (context_window)
-            parts_.limits.lower_window(target.name, *context_window);
-        else
-            parts_.limits.was_too_long(target.name, target.model, plain_tokens_);
+        if (context_window) parts_.limits.lower_window(target.name, *context_window);
     }
     // Nobody has seen it: whoever is asked next begins anew.
     models::SoFar so_far() const override { return models::SoFar::nothing; }

@@ -310,6 +310,8 @@ chat::AnswerEvents Turn::without_overlap(const chat::AnswerEvents& steps) {
 
 void Turn::answering(const models::ModelRef& by, base::Milliseconds after) {
     parts_.metrics.first_token(by.provider_name, seconds(after));
+    if (const auto refused = std::exchange(refused_, nullptr); refused && refused->name == by.name)
+        parts_.limits.was_too_long(refused->name, refused->plain_tokens);
     if (!first_token_) first_token_ = seconds(now() - began_);
     question_.forget();
     note_bills();
@@ -344,7 +346,7 @@ void Turn::was_too_long(const models::ModelRef& target, std::optional<std::int64
     if (context_window)
         parts_.limits.lower_window(target.name, *context_window);
     else
-        parts_.limits.was_too_long(target.name, target.model, question_.context().plain_tokens);
+        refused_ = std::make_unique<Refused>(target.name, question_.context().plain_tokens);
 }
 
 chat::Answer Turn::answer_so_far() const {

@@ -121,6 +121,12 @@ class Turn : private models::Asker {
         bool restarts = false;         // what comes next makes it void
     };
     std::unique_ptr<Earlier> earlier_;
+    // A prompt that a model found too long, without a word of its window.
+    struct Refused {
+        std::string name;
+        std::int64_t plain_tokens;
+    };
+    std::unique_ptr<Refused> refused_;
     const bool resumes_;
     bool is_open_ = false;  // in a store that several processes share
     bool append_begun_ = false;

@@ -223,10 +223,14 @@ async::Task<TurnQuestion::Problem> TurnQuestion::choose_context(const models::Mo
     max_tokens_ = manner().max_tokens.value_or(settings_.max_tokens);
     // A wish for a long answer must not crowd out the conversation in a small window.
     const std::int64_t room = std::min(max_tokens_, limits.context_window / 2);
+    std::int64_t tokens = limits.context_window - room;
+    // What was refused is only a reason to leave history out: a message that is alone too large for it may be tried.
+    const bool has_refused = limits.refused_prompt > 0 && limits.refused_prompt <= tokens;
+    if (has_refused) tokens = limits.refused_prompt - 1;
     asking_->budget = {
-        .tokens = limits.context_window - room,
+        .tokens = tokens,
         .tools_tokens = tokens_of(manner().tools),
-        .known = limits.known,
+        .known = limits.known && !has_refused,
         .correct = [&all = parts_.limits, name = target.name](std::int64_t plain) { return all.estimate(name, plain); },
         .previous_from =
             asking_->header.context_window == limits.context_window ? asking_->header.context_from : std::string()};
