@@ -174,6 +174,14 @@ class HttpTest(ServerCase):
         self.assertEqual(c.request("HEAD", "/healthz").status, 200)
         self.assertEqual(c.request("GET", "/healthz").status, 200)  # no stray body in between
 
+    def test_head_of_a_stream_is_its_head(self):
+        turn = self.server.chat("x", "headed").json["turn_id"]
+        c = self.connect()
+        for path in ("/sessions/headed/events", f"/sessions/headed/turns/{turn}/events"):
+            response = c.request("HEAD", path)
+            self.assertEqual((response.status, response.headers["content-type"]), (200, "text/event-stream"))
+            self.assertEqual(c.request("GET", "/healthz").status, 200)
+
     def test_a_body_is_invited_by_100_continue(self):
         c = self.connect()
         head = {"content-type": "application/json", "content-length": "15", "expect": "100-continue"}

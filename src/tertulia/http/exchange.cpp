@@ -150,7 +150,12 @@ async::Task<bool> Exchange::start_stream(Response response) {
     const bool chunk = !body.empty() && !http_1_0_;
     const std::string size = chunk ? fmt::format("{:x}\r\n", body.size()) : std::string();
     const std::array<std::string_view, 4> parts{head_text, size, body, chunk ? "\r\n" : ""};
-    co_return settle(co_await connection_.send(parts), State::streaming);
+    const bool sent = co_await connection_.send(parts);
+    if (to_head_) {
+        settle(sent, State::done);
+        co_return false;
+    }
+    co_return settle(sent, State::streaming);
 }
 
 async::Task<Connection*> Exchange::take_over(Response response) {
@@ -166,7 +171,7 @@ async::Task<Connection*> Exchange::take_over(Response response) {
 
 async::Task<bool> Exchange::write(std::string_view bytes) {
     if (state_ != State::streaming) co_return false;
-    if (to_head_ || bytes.empty()) co_return true;
+    if (bytes.empty()) co_return true;
     body_bytes_ += bytes.size();
     std::array<char, 20> size;
     const auto size_end = fmt::format_to(size.data(), "{:x}\r\n", bytes.size());
@@ -177,7 +182,7 @@ async::Task<bool> Exchange::write(std::string_view bytes) {
 
 async::Task<bool> Exchange::finish() {
     if (state_ != State::streaming) co_return false;
-    if (to_head_ || http_1_0_) co_return settle(true, State::done);
+    if (http_1_0_) co_return settle(true, State::done);
     const std::array<std::string_view, 1> parts{"0\r\n\r\n"};
     co_return settle(co_await connection_.send(parts), State::done);
 }

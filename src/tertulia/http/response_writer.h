@@ -22,7 +22,8 @@ class ResponseWriter {
   public:
     virtual ~ResponseWriter() = default;
     virtual async::Task<bool> respond(Response response) = 0;
-    /// Sends the head of an answer of unknown length. `response.body`, if any, goes with it.
+    /// Sends the head of an answer of unknown length. `response.body`, if any, goes with it. False, too, where the
+    /// request was HEAD: that was all.
     virtual async::Task<bool> start_stream(Response response) = 0;
     /// Sends `bytes` as one chunk in one write; returns when the kernel has taken them.
     virtual async::Task<bool> write(std::string_view bytes) = 0;
