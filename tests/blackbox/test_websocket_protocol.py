@@ -7,6 +7,8 @@ import time
 import unittest
 
 from answers import Answer
+from client import Connection
+from fake_upstream import Held
 from harness import wait_for
 from websocket_case import WebSocketCase
 from ws import BINARY, CLOSE, CONTINUATION, NO_CODE, PING, PONG, TEXT, WebSocket
@@ -220,6 +222,33 @@ class IdleTest(WebSocketCase):
 
 class StopTest(WebSocketCase):
     server_per_test = True
+
+    def is_closed(self):
+        try:
+            Connection(self.server.url).close()
+        except OSError:
+            return True
+        return False
+
+    def test_a_stopping_server_tells_what_is_being_told_first(self):
+        self.server, held = self.start(), Held("one ", "two")
+        self.upstream.script("last", held.answer)
+        own, other = self.socket(), self.socket()
+        other.send({"type": "subscribe", "session_id": "last"})
+        self.assert_alive(other)
+        own.chat("x", "last", model="openai/last", on_disconnect="cancel")
+        held.next()
+        for ws in (own, other):
+            ws.until("text.delta")
+        self.server.terminate()
+        wait_for(self.is_closed, "the server to take no more connections")
+        own.chat("y", "late")
+        self.assert_error_frame(own.until("error"), "unavailable")
+        held.rest()
+        for ws in (own, other):
+            ws.until("turn.completed")
+            self.assertEqual(ws.closed(), 1001)
+        self.assertEqual(self.server.wait(20), 0, self.server.log_text)
 
     def test_a_stopping_server_says_so(self):
         self.server = self.start(config={"shutdown": {"grace_ms": 1000}})

@@ -1,6 +1,7 @@
 """A WebSocket client (RFC 6455) of our own that sees every frame, and can send wrong ones."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -116,7 +117,8 @@ class WebSocket:
             if opcode == PING:
                 self.pings.append(time.monotonic())
                 if self.answer_pings:
-                    self.frame(PONG, data)
+                    with contextlib.suppress(ConnectionError):  # it may have closed meanwhile, and said so behind this
+                        self.frame(PONG, data)
             elif opcode == TEXT:
                 self.messages.append(json.loads(data.decode()))
                 return self.messages[-1]

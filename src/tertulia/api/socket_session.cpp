@@ -17,14 +17,35 @@ base::Error too_many() {
 
 }  // namespace
 
+void SocketSession::spawn(async::Task<void> task) {
+    tasks_.spawn(to_its_end(std::move(task)));
+}
+
+async::Task<void> SocketSession::to_its_end(async::Task<void> task) {
+    co_await std::move(task);
+    close_if_drained(tasks_.size() - 1);
+}
+
 async::Task<void> SocketSession::run() {
+    socket_->on_stop([this] { drain(); });
     while (true) {
         auto message = co_await socket_->read(base::Deadline::never());
         if (!message) break;
         co_await take(*std::move(message));
     }
+    socket_->on_stop(nullptr);
     stop();
     co_await tasks_.join(base::Deadline::never());
+}
+
+void SocketSession::drain() {
+    is_draining_ = true;
+    for (const auto& [id, feed] : feeds_) feed->stop_after_turn();
+    close_if_drained(tasks_.size());
+}
+
+void SocketSession::close_if_drained(std::size_t running) {
+    if (is_draining_ && running == 0) socket_->close(http::CloseCode::going_away, "The server stops.");
 }
 
 void SocketSession::stop() {
@@ -52,17 +73,17 @@ async::Task<void> SocketSession::take(std::string text) {
     if (tasks_.size() >= most_readers) co_return co_await send_error(too_many(), client_id);
     switch (request->type) {
         case SocketRequest::Type::chat:
-            tasks_.spawn(chat(*std::move(request)));
+            spawn(chat(*std::move(request)));
             break;
         case SocketRequest::Type::subscribe:
             // In the order of the messages: what comes next may be a chat of this session.
             co_await subscribe(*std::move(request));
             break;
         case SocketRequest::Type::resume:
-            tasks_.spawn(resume(*std::move(request)));
+            spawn(resume(*std::move(request)));
             break;
         case SocketRequest::Type::cancel:
-            tasks_.spawn(cancel(*std::move(request)));
+            spawn(cancel(*std::move(request)));
             break;
         case SocketRequest::Type::unsubscribe:
         case SocketRequest::Type::ping:
@@ -110,8 +131,9 @@ async::Task<void> SocketSession::subscribe(SocketRequest request) {
     const auto& after = request.last_event_id;
     const auto found = after ? co_await feed->from(after->turn_id, after->number) : co_await feed->from_now();
     if (!found) co_return co_await send_error(found.error(), request.request_id);
+    if (is_draining_) feed->stop_after_turn();
     feeds_[request.session_id] = feed;
-    tasks_.spawn(send_feed(std::move(feed), std::move(request.session_id), std::move(request.request_id)));
+    spawn(send_feed(std::move(feed), std::move(request.session_id), std::move(request.request_id)));
 }
 
 void SocketSession::unsubscribe(const std::string& session_id) {

@@ -60,6 +60,8 @@ class SocketSession {
     async::Task<void> serve(sessions::TurnReader reader, std::string client_id);
     /// Nothing more is sent: what is served ends soon, but turns go on.
     void stop();
+    /// The server stops: the socket is closed when all that is being told has been told.
+    void drain();
 
     /// How far the client was told. Value.
     struct Place {
@@ -71,6 +73,9 @@ class SocketSession {
 
   private:
     async::Task<void> take(std::string text);
+    void spawn(async::Task<void> task);
+    async::Task<void> to_its_end(async::Task<void> task);
+    void close_if_drained(std::size_t running);
     async::Task<void> chat(SocketRequest request);
     async::Task<void> resume(SocketRequest request);
     async::Task<void> subscribe(SocketRequest request);
@@ -97,6 +102,7 @@ class SocketSession {
     OwnTurns own_turns_;  // whose events this socket gets anyway
     Place turn_place_;
     bool is_stopped_ = false;
+    bool is_draining_ = false;
 };
 
 }  // namespace tertulia::api

@@ -57,7 +57,11 @@ class BeastWebSocket final : public WebSocket, public Takeover, public std::enab
     void close(CloseCode code, std::string_view reason) override;
     bool is_open() const override { return !closed_; }
 
-    void stop() override { close(CloseCode::going_away, "The server stops."); }
+    void on_stop(std::function<void()> stopped) override { stopped_ = std::move(stopped); }
+    void stop() override {
+        if (const auto stopped = std::exchange(stopped_, nullptr)) return stopped();
+        close(CloseCode::going_away, "The server stops.");
+    }
     Task<void> finish(bool bug) override;
 
   private:
@@ -113,6 +117,7 @@ class BeastWebSocket final : public WebSocket, public Takeover, public std::enab
     std::size_t queue_bytes_ = 0;
     std::deque<std::shared_ptr<Waiter>> writers_;  // the first one writes
     std::optional<Closed> closed_;
+    std::function<void()> stopped_;
     std::size_t operations_ = 0;
     base::SteadyTime last_in_ = now(), last_out_ = now(), last_ping_{};
     std::array<asio::cancellation_signal, 4> stops_;

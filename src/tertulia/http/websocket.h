@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -70,6 +71,10 @@ class WebSocket {
     virtual void close(CloseCode code, std::string_view reason) = 0;
 
     virtual bool is_open() const = 0;
+
+    /// Calls `stopped`, once, when the server stops, and leaves it to that to close the socket (1001) in good time;
+    /// else it is closed then. Null: as before.
+    virtual void on_stop(std::function<void()> stopped) {}
 };
 
 /// Makes the request's connection a WebSocket. Look at `Origin`, token and subprotocols (websocket_handshake.h) before.

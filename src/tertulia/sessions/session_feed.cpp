@@ -84,6 +84,7 @@ async::Task<base::Result<bool>> SessionFeed::next(EventBatch& batch, base::Deadl
             continue;
         }
         is_read_ = batch.events.empty() || batch.has_end();
+        stopped_ = stopped_ || (is_read_ && ends_with_turn_);
         if (!batch.events.empty()) co_return true;
     }
     co_return true;
@@ -93,6 +94,11 @@ void SessionFeed::stop() {
     stopped_ = true;
     if (reader_) reader_->stop();
     waiter_->wake();
+}
+
+void SessionFeed::stop_after_turn() {
+    if (!reader_ || is_read_) return stop();
+    ends_with_turn_ = true;
 }
 
 async::Task<base::Result<bool>> SessionFeed::find_turn(base::Deadline deadline) {

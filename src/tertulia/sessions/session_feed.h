@@ -40,6 +40,8 @@ class SessionFeed {
     async::Task<base::Result<bool>> next(EventBatch& batch, base::Deadline deadline);
     /// `next` gives nothing any more.
     void stop();
+    /// The same, once the turn that is being read is over.
+    void stop_after_turn();
     /// The turn of the last batch, until the next one is asked for.
     const TurnReader& reader() const { return *reader_; }
 
@@ -60,6 +62,7 @@ class SessionFeed {
     std::shared_ptr<async::Waiter> waiter_;
     std::optional<TurnReader> reader_;
     bool stopped_ = false;
+    bool ends_with_turn_ = false;
     bool is_read_ = true;  // reader_ has given all it had
     std::string last_;     // the turn before the one that is looked for; empty: none that we know of
     std::string after_;    // then, on a shared store: the place after which the first message counts
