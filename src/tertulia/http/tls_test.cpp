@@ -1,12 +1,15 @@
 #include "tertulia/http/tls.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 
+#include <cstdio>
 #include <fstream>
 
 #include "tertulia/async/worker.h"
@@ -186,6 +189,24 @@ TEST(TrustedCertificates, are_found_among_others) {
         EXPECT_EQ(trust_bundle(context.get(), file), cut >= alone.find("-----END CERTIFICATE-----") + 25) << cut;
     }
     for (const char* name : {"bundle.pem", "others.pem"}) ::unlink(path_of(name).c_str());
+}
+
+TEST(TrustedCertificates, a_named_file_is_asked_before_the_directory) {
+    const Certificate mine("DNS:localhost", "same name"), theirs("DNS:localhost", "same name");
+    const std::string file = mine.save("mine.pem"), folder = path_of("certificates");
+    ASSERT_EQ(::mkdir(folder.c_str(), 0700), 0);
+    const std::string entry = folder + fmt::format("/{:08x}.0", X509_subject_name_hash(theirs.get()));
+    ASSERT_EQ(std::rename(theirs.save("theirs.pem").c_str(), entry.c_str()), 0);
+    ::setenv("SSL_CERT_FILE", file.c_str(), 1);
+    ::setenv("SSL_CERT_DIR", folder.c_str(), 1);
+    {
+        ScriptedServer server({mine.serve(answer(1, ok))});
+        EXPECT_EQ(ask(server, "localhost", "", 1), std::vector<std::string>{"ok"});
+    }
+    ::unsetenv("SSL_CERT_FILE");
+    ::unsetenv("SSL_CERT_DIR");
+    for (const std::string& path : {file, entry}) ::unlink(path.c_str());
+    ::rmdir(folder.c_str());
 }
 
 TEST(Tls, never_takes_a_cut_connection_for_an_answer_s_end) {

@@ -136,7 +136,8 @@ bool trust_bundle(SSL_CTX* context, const std::string& file) {
 }
 
 void trust_system(SSL_CTX* context) {
-    SSL_CTX_set_default_verify_dir(context);
+    // The file before the directory, as OpenSSL does it: the first one that knows a subject is asked alone, and a
+    // machine's directory may have another certificate of that name ("localhost").
     const char* const named = std::getenv(X509_get_default_cert_file_env());
     if (named) {
         trust_bundle(context, named);
@@ -145,6 +146,7 @@ void trust_system(SSL_CTX* context) {
              {X509_get_default_cert_file(), "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"})
             if (trust_bundle(context, bundle)) break;
     }
+    SSL_CTX_set_default_verify_dir(context);
     ERR_clear_error();
 }
 
