@@ -154,7 +154,7 @@ void Application::log_start() const {
     for (const ProviderConfig& provider : config_.providers) {
         log_.info("provider", {{"name", provider.name},
                                {"kind", provider.kind},
-                               {"base_url", provider.base_url},
+                               {"base_url", provider.base_url.substr(0, provider.base_url.find('?'))},
                                {"has_key", !provider.api_key.empty()}});
     }
     const std::size_t slash = config_.model.find('/');

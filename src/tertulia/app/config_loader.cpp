@@ -163,11 +163,11 @@ base::Result<void> complete_providers(const Environment& environment, LoadedConf
     add_local(loaded);
     for (ProviderConfig& provider : loaded.config.providers) {
         while (provider.base_url.ends_with('/')) provider.base_url.pop_back();
-        if (!http::parse_url(provider.base_url)) {
+        if (const auto url = http::parse_url(provider.base_url); !url) {
             const std::string name = fmt::format("providers.{}.base_url", provider.name);
             return base::fail(base::Errc::invalid_request,
-                              fmt::format("{} ({}): must be an http or https URL, not \"{}\"", name,
-                                          loaded.sources[name], provider.base_url));
+                              fmt::format("{} ({}): must be an http or https URL: {}", name, loaded.sources[name],
+                                          url.error().message));
         }
     }
     return {};
