@@ -61,8 +61,7 @@ class HttpAnswerStream : public models::AnswerStream {
 
     // Not inline: what it needs for a moment would be kept in the frame of `next` for as long as that waits.
     [[gnu::noinline]] void take(base::Result<std::string_view>&& bytes, chat::AnswerEvents& into) {
-        Attempt<void> read = look_at(std::move(bytes), into);
-        if (!read) failure_ = std::make_unique<Failure>(std::move(read.error()));  // what stood before it goes first
+        note(look_at(std::move(bytes), into), into);
     }
     Attempt<void> look_at(base::Result<std::string_view>&& bytes, chat::AnswerEvents& into) {
         if (stop_.stop_requested()) return std::unexpected(to_failure({}, key_, stop_));
@@ -86,7 +85,7 @@ class HttpAnswerStream : public models::AnswerStream {
         if (!failure_) note(reader_->end(response_->is_complete(), into), into);
     }
 
-    // The end was none after all.
+    // What stood before a failure goes first; but an end before it was none.
     [[gnu::noinline]] void note(Attempt<void>&& read, chat::AnswerEvents& into) {
         if (read) return;
         failure_ = std::make_unique<Failure>(std::move(read.error()));
