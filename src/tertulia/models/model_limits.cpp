@@ -63,8 +63,7 @@ Limits ModelLimits::limits(std::string_view name, std::string_view model) const 
         limits = {.context_window = found->second, .known = true};
     if (const auto told = told_windows_.find(name); told != told_windows_.end())
         if (told->second < limits.context_window) limits = {.context_window = told->second, .known = true};
-    if (const auto refused = refused_.find(name); refused != refused_.end())
-        limits.refused_prompt = corrected(name, refused->second);
+    if (const auto refused = refused_.find(name); refused != refused_.end()) limits.refused_prompt = refused->second;
     return limits;
 }
 
@@ -75,10 +74,6 @@ void ModelLimits::set_window(const std::string& name, std::int64_t context_windo
 
 std::int64_t ModelLimits::estimate(std::string_view name, std::int64_t plain_estimate) const {
     const std::lock_guard lock(mutex_);
-    return corrected(name, plain_estimate);
-}
-
-std::int64_t ModelLimits::corrected(std::string_view name, std::int64_t plain_estimate) const {
     const auto found = corrections_.find(name);
     if (found == corrections_.end()) return plain_estimate;
     return static_cast<std::int64_t>(std::ceil(static_cast<double>(plain_estimate) * found->second));
@@ -102,6 +97,8 @@ void ModelLimits::learn(const std::string& name, std::int64_t plain_estimate, st
     if (plain_estimate < too_little || reported <= 0) return;
     const double seen = std::clamp(static_cast<double>(reported) / static_cast<double>(plain_estimate), 0.3, 3.0);
     const std::lock_guard lock(mutex_);
+    if (const auto refused = refused_.find(name); refused != refused_.end() && plain_estimate >= refused->second)
+        refused_.erase(refused);
     if (const auto found = corrections_.find(name); found != corrections_.end())
         found->second += (seen - found->second) / 4;
     else if (corrections_.size() < most_models)

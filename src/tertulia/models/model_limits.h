@@ -17,7 +17,7 @@ struct Limits {
     std::int64_t context_window = default_window;
     /// Is it known, or the default for unknown models? An unknown window only trims history: the provider judges.
     bool known = false;
-    /// A prompt that we held for so many tokens was refused as too long; 0: none was.
+    /// A prompt that we held for so many tokens (uncorrected) was refused as too long; 0: none was.
     std::int64_t refused_prompt = 0;
 
     static constexpr std::int64_t default_window = 128'000;
@@ -42,7 +42,7 @@ class ModelLimits {
     /// The provider named the model's window: it counts where it is smaller than what is known otherwise.
     void lower_window(const std::string& name, std::int64_t context_window);
     /// The provider found a prompt too long that we held for `plain_estimate` (uncorrected), named no number, and took
-    /// a shorter one of the same history.
+    /// a shorter one of the same history. Until it takes one of that size (`learn`).
     void was_too_long(const std::string& name, std::int64_t plain_estimate);
 
     /// Tokens of `bytes` bytes of text for this model, without a tokenizer: a quarter of the ASCII bytes and two thirds
@@ -64,7 +64,6 @@ class ModelLimits {
     std::map<std::string, std::int64_t, std::less<>> told_windows_;
     std::map<std::string, std::int64_t, std::less<>> refused_;  // the smallest prompts, as we held them for
     std::map<std::string, double, std::less<>> corrections_;
-    std::int64_t corrected(std::string_view name, std::int64_t plain_estimate) const;  // under the lock
 };
 
 /// How long texts are together, for one estimate of all of them. Value.

@@ -109,11 +109,12 @@ TEST(ModelLimits, OfPromptsThatWereRefusedTheSmallestIsKnown) {
     limits.was_too_long("p/m", 5000);
     limits.was_too_long("p/m", 20);  // so little is refused for something else
     EXPECT_EQ(limits.limits("p/m", "m").refused_prompt, 4000);
-    limits.was_too_long("p/m", 3000);
-    limits.learn("p/m", 1000, 1500);
-    EXPECT_EQ(limits.limits("p/m", "m").refused_prompt, 4500) << "as long as it would be held for now";
+    limits.learn("p/m", 3999, 5000);
+    EXPECT_EQ(limits.limits("p/m", "m").refused_prompt, 4000);
     EXPECT_EQ(limits.limits("p/m", "m").context_window, Limits::default_window);
     EXPECT_EQ(limits.limits("p/other", "other").refused_prompt, 0);
+    limits.learn("p/m", 4000, 5000);
+    EXPECT_EQ(limits.limits("p/m", "m").refused_prompt, 0) << "it was taken after all";
 }
 
 TEST(ModelLimits, LearnsFromWhatProvidersReport) {

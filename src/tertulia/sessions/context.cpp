@@ -77,13 +77,14 @@ void ContextBuilder::take(Turn turn) {
 }
 
 base::Result<Context> ContextBuilder::finish(std::int64_t total_messages) {
-    if (budget_.known && corrected(base_.text_tokens) > budget_.tokens)
+    const std::int64_t room = budget_.room > 0 ? budget_.room : budget_.tokens;
+    if (budget_.known && corrected(base_.text_tokens) > room)
         return base::fail(
             base::Errc::too_large,
             fmt::format(
                 "The message and the system text are about {} tokens, but the model's context window leaves room "
                 "for {}. Send less, or use a model with a larger window.",
-                corrected(base_.text_tokens), budget_.tokens));
+                corrected(base_.text_tokens), room));
     // In one large step, so that the prefix then stays the same for many turns.
     std::size_t shown = turns_.size();
     MessageSize size = all_turns_;

@@ -24,9 +24,11 @@ struct ContextBudget {
     std::int64_t tools_tokens = 0;
     /// Is the model's window known? Else a new message that is too large is sent nonetheless: the provider judges.
     bool known = true;
+    /// What a known window leaves, where `tokens` is less for the history's sake; 0: `tokens`.
+    std::int64_t room = 0;
     /// Tokens of a plain estimate, corrected for the model (ModelLimits::estimate).
     std::function<std::int64_t(std::int64_t plain)> correct;
-    /// Where the history shown last began, if it was for the same window; empty: from the session's beginning.
+    /// Where the history shown last began, if it was chosen for the same size; empty: from the session's beginning.
     std::string previous_from;
 };
 
@@ -49,13 +51,13 @@ struct Context {
 /// Chooses a request's history. Feed it the session's messages newest first while it `wants_more()`, then `finish()`.
 ///
 /// Whole turns only, never a question without its answer or the other way round; the system text and the new message
-/// always go. A turn whose answer has neither text nor a tool call is left out, its question too; an answer that was
-/// cut off goes with a note that says so, without its calls. What that leaves without its other half (a tool's result
-/// whose call is in a turn that did not fit) is put in order at the end (chat/repair.h). While everything since
-/// `previous_from` fits, the history begins there, so that the prompt's prefix stays the same (that is what providers'
-/// caches are paid for); when it no longer fits, it is cut in one large step, down to about two thirds of the budget.
-/// It asks for no more history than the budget can hold, so the cost does not depend on the session's length. Pure: no
-/// clock, no I/O. Value.
+/// always go. A turn whose answer has no text but white space and calls no tool is left out, its question too; an
+/// answer that was cut off goes with a note that says so, without its calls. What that leaves without its other half (a
+/// tool's result whose call is in a turn that did not fit) is put in order at the end (chat/repair.h). While everything
+/// since `previous_from` fits, the history begins there, so that the prompt's prefix stays the same (that is what
+/// providers' caches are paid for); when it no longer fits, it is cut in one large step, down to about two thirds of
+/// the budget. It asks for no more history than the budget can hold, so the cost does not depend on the session's
+/// length. Pure: no clock, no I/O. Value.
 class ContextBuilder {
   public:
     ContextBuilder(std::string_view system, chat::Message new_message, ContextBudget budget);

@@ -153,6 +153,7 @@ TEST(Context, AMessageTooLargeForAKnownWindowIsRefusedWithBothNumbers) {
     EXPECT_EQ(refused.context.error().code, base::Errc::too_large);
     EXPECT_NE(refused.context.error().message.find("2004"), std::string::npos) << refused.context.error().message;
     EXPECT_NE(refused.context.error().message.find("1000"), std::string::npos);
+    EXPECT_TRUE(choose({}, "", large, {.tokens = 1000, .known = true, .room = 100'000}).context);
     const auto sent = choose({}, "", large, {.tokens = 1000, .known = false});
     ASSERT_TRUE(sent.context);
     EXPECT_EQ(sent.context->messages.size(), 1u);

@@ -34,6 +34,7 @@ SessionFeed::SessionFeed(SessionFeed&& other) noexcept
       key_(std::move(other.key_)),
       waiter_(std::exchange(other.waiter_, nullptr)),
       stopped_(other.stopped_),
+      ends_with_turn_(other.ends_with_turn_),
       is_read_(other.is_read_),
       last_(std::move(other.last_)),
       after_(std::move(other.after_)),

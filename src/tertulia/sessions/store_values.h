@@ -132,8 +132,9 @@ struct SessionHeader {
     /// Sticky, once sent; empty: the server's default.
     std::string model;
     std::string system;
-    /// Where the history that the model was last shown begins (the place of its first message), and for which window:
-    /// the prefix stays the same from turn to turn until it no longer fits. Empty and 0: from the session's beginning.
+    /// Where the history that the model was last shown begins (the place of its first message), and for which
+    /// window, or size of a prompt that was refused: the prefix stays the same from turn to turn until it no longer
+    /// fits. Empty and 0: from the session's beginning.
     std::string context_from;
     std::int64_t context_window = 0;
     /// Nano-dollars of all its bills, hedges included, as far as their prices are known.

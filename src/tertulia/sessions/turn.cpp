@@ -345,7 +345,7 @@ void Turn::reroute(std::string from, std::string to, base::Errc reason, bool res
 void Turn::was_too_long(const models::ModelRef& target, std::optional<std::int64_t> context_window) {
     if (context_window)
         parts_.limits.lower_window(target.name, *context_window);
-    else
+    else if (text_so_far().empty())  // else it was not the history alone
         refused_ = std::make_unique<Refused>(target.name, question_.context().plain_tokens);
 }
 

@@ -223,22 +223,24 @@ async::Task<TurnQuestion::Problem> TurnQuestion::choose_context(const models::Mo
     max_tokens_ = manner().max_tokens.value_or(settings_.max_tokens);
     // A wish for a long answer must not crowd out the conversation in a small window.
     const std::int64_t room = std::min(max_tokens_, limits.context_window / 2);
-    std::int64_t tokens = limits.context_window - room;
     // What was refused is only a reason to leave history out: a message that is alone too large for it may be tried.
-    const bool has_refused = limits.refused_prompt > 0 && limits.refused_prompt <= tokens;
-    if (has_refused) tokens = limits.refused_prompt - 1;
+    const std::int64_t all = limits.context_window - room;
+    const std::int64_t refused = parts_.limits.estimate(target.name, limits.refused_prompt);
+    const bool has_refused = refused > 0 && refused <= all;
+    const std::int64_t chosen_for = has_refused ? limits.refused_prompt : limits.context_window;
     asking_->budget = {
-        .tokens = tokens,
+        .tokens = has_refused ? refused - 1 : all,
         .tools_tokens = tokens_of(manner().tools),
-        .known = limits.known && !has_refused,
+        .known = limits.known,
+        .room = all,
         .correct = [&all = parts_.limits, name = target.name](std::int64_t plain) { return all.estimate(name, plain); },
-        .previous_from =
-            asking_->header.context_window == limits.context_window ? asking_->header.context_from : std::string()};
-    asking_->header.context_window = limits.context_window;
+        .previous_from = asking_->header.context_window == chosen_for ? asking_->header.context_from : std::string()};
+    asking_->header.context_window = chosen_for;
     if (limits.known) max_tokens_ = room;
 
     so_far_tokens_ = so_far.empty() ? 0 : parts_.limits.estimate(target.name, models::estimate_tokens(so_far));
     asking_->budget.tokens -= so_far_tokens_;
+    asking_->budget.room -= so_far_tokens_;
     ContextBuilder builder(system(), asking_->question, asking_->budget);
     std::size_t offered = 0;
     while (true) {

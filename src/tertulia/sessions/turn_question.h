@@ -31,8 +31,8 @@ class TurnQuestion {
     void take(std::optional<SessionSnapshot> session);
     /// The same for a turn that another process has begun and handed over.
     void take(HandedTurn handed);
-    /// Reads the session, checks `parent`, takes the earlier answer up, and finds the models that may answer (waiting
-    /// for one that still loads). A problem ends the turn before its start.
+    /// Reads the session, takes the earlier answer up or else checks `parent`, and finds the models that may answer
+    /// (waiting for one that still loads). A problem ends the turn before its start.
     async::Task<Problem> prepare(base::Deadline deadline);
     /// The models, the one that answered the session last first, while it is healthy.
     models::ModelRoute take_route() { return std::move(asking_->route); }
