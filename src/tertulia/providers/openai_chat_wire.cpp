@@ -86,7 +86,9 @@ Attempt<void> OpenAiChatReader::read_event(const dom::element& event, AnswerEven
             if (element.get(choice) != simdjson::SUCCESS) return broken("The provider sent a malformed event.");
             if (count_in(choice, "index").value_or(0) != 0) continue;
             dom::element delta;
+            const std::size_t before = into.events().size();
             if (choice.at_key("delta").get(delta) == simdjson::SUCCESS && delta.is_object()) read_message(delta, into);
+            goes_on_ = goes_on_ || (stop_reason_ && into.events().size() > before);
             if (const auto reason = text_in(choice, "finish_reason"); reason && !reason->empty()) {
                 stop_reason_ = to_stop_reason(*reason);
                 if (!stop_reason_) return broken_off(*reason);

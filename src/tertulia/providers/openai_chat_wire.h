@@ -40,7 +40,7 @@ class OpenAiChatReader : public WireReader {
         std::uint32_t block;
     };
 
-    bool may_end() const override { return stop_reason_.has_value(); }
+    bool may_end() const override { return stop_reason_ && !goes_on_; }
     models::Attempt<void> read_event(const simdjson::dom::element& event, chat::AnswerEvents& into) override;
     models::Attempt<void> read_done(chat::AnswerEvents& into) override;
     models::Attempt<void> read_end(chat::AnswerEvents& into) override;
@@ -53,6 +53,7 @@ class OpenAiChatReader : public WireReader {
 
     std::vector<Call> calls_;
     std::optional<chat::StopReason> stop_reason_;
+    bool goes_on_ = false;  // behind a finish_reason, which then says nothing of the end
 };
 
 }  // namespace tertulia::providers

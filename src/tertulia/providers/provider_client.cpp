@@ -49,8 +49,8 @@ class HttpAnswerStream : public models::AnswerStream {
         into.clear();
         if (failure_) co_return std::unexpected(*failure_);
         while (!failure_ && !into.has_progress()) take(co_await response_->read(until(deadline)), into);
-        if (failure_ && !into.has_progress()) co_return std::unexpected(*failure_);
         if (!failure_ && reader_->finished()) co_await drain(into);
+        if (failure_ && !into.has_progress()) co_return std::unexpected(*failure_);
         co_return Attempt<void>{};
     }
 
@@ -65,13 +65,14 @@ class HttpAnswerStream : public models::AnswerStream {
     }
     Attempt<void> look_at(base::Result<std::string_view>&& bytes, chat::AnswerEvents& into) {
         if (stop_.stop_requested()) return std::unexpected(to_failure({}, key_, stop_));
+        const bool was_cut = !bytes && bytes.error().code == Errc::upstream_unavailable;
         Attempt<void> read;
         if (bytes)
             read = bytes->empty() ? reader_->end(true, into) : reader_->feed(*bytes, into);
         else
             read = std::unexpected(to_failure(std::move(bytes.error()), key_, stop_));
         // Where only an optional end is missing, what went wrong instead of it takes nothing away.
-        if (!read && reader_->may_end() && reader_->end(false, into)) return {};
+        if (!read && (was_cut || reader_->may_end()) && reader_->end(false, into)) return {};
         return read;
     }
 
@@ -79,6 +80,7 @@ class HttpAnswerStream : public models::AnswerStream {
         const Deadline deadline = Deadline::after(drain_limit);
         while (!failure_ && !response_->is_complete()) {
             const base::Result<std::string_view> bytes = co_await response_->read(deadline);
+            if (!bytes && bytes.error().code == Errc::timed_out) co_return;  // no word of it being cut
             if (!bytes || bytes->empty()) break;
             note(reader_->feed(*bytes, into), into);
         }

@@ -205,7 +205,7 @@ TEST(Providers, behind_a_finish_reason_nothing_that_goes_wrong_takes_anything_aw
     };
     for (const auto& outcome : {
              outcome_of("", true),
-             outcome_of("", false, std::chrono::milliseconds(80)),  // silence
+             outcome_of("", false, std::chrono::seconds(1)),  // silence
              outcome_of("data:\n\n", false),
              outcome_of("data: {\"usage\":\n\n", false),
              outcome_of("data: {\"error\":{\"message\":\"late\"}}\n\n", false),
@@ -214,6 +214,9 @@ TEST(Providers, behind_a_finish_reason_nothing_that_goes_wrong_takes_anything_aw
         EXPECT_EQ(outcome.finish, StopReason::end_turn);
         EXPECT_FALSE(outcome.failure);
     }
+    // Where more came behind it, it said nothing of the end.
+    ScriptedServer server({{{stream_head, chunk(openai_text), chunk(openai_finish), chunk(openai_text)}}});
+    EXPECT_TRUE(ask_openai(server, std::chrono::milliseconds(300)).failure);
 }
 
 TEST(Providers, silence_past_the_deadline_is_timed_out) {

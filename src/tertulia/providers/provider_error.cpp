@@ -53,7 +53,7 @@ std::optional<std::int64_t> number_near(std::string_view text) {
     return number >= least && number <= most ? std::optional(number) : std::nullopt;
 }
 
-// The words of OpenAI (and vLLM), xAI, Anthropic, Gemini and llama.cpp.
+// The words of OpenAI (and vLLM), xAI, Anthropic, Gemini, llama.cpp, Titan, TGI and Cohere.
 std::optional<std::int64_t> told_window(std::string_view message) {
     const std::string text = in_lower_case(message);
     for (const std::string_view words :
@@ -261,7 +261,8 @@ Failure in_band_failure(const ProviderError& error, const base::Secret& key) {
     else if (says_quota(error))
         kind = FailureKind::quota;
     Failure failure = make_failure(kind, "in its answer", error, key, "");
-    if (kind == FailureKind::overloaded) failure.error.retry_after = retry_after({}, error.message, 0);
+    if (kind == FailureKind::overloaded || kind == FailureKind::quota)
+        failure.error.retry_after = retry_after({}, error.message, 0);
     return failure;
 }
 

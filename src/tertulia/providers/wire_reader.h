@@ -29,7 +29,9 @@ enum class StreamForm : std::uint8_t {
 
 /// Reads the body of an answer with status 200, whose bytes are fed as they come, cut anywhere. It goes by the answer's
 /// content type: the vendor's form of stream is read message by message, everything else as one JSON value (collected
-/// up to `max_body`). No I/O, no clock. After a failure, or once `finished()`, nothing more is read. One per worker.
+/// up to `max_body`). No I/O, no clock. After a failure, or once `finished()`, nothing more is taken from it; but of an
+/// AWS event stream the frames behind the end are looked at, since a broken one speaks against those before it. One per
+/// worker.
 class WireReader {
   public:
     static constexpr std::size_t max_body = std::size_t(16) << 20;
@@ -39,8 +41,8 @@ class WireReader {
     /// Adds what `bytes` complete to `into`. What stood before a failure in the same bytes is in `into` all the same.
     models::Attempt<void> feed(std::string_view bytes, chat::AnswerEvents& into);
 
-    /// The body ended. `whole`: as its framing (Content-Length, last chunk) says. Without the provider's terminal event
-    /// it is a failure (FailureKind::broken).
+    /// The body ended, or what follows can only be missed (`may_end`). `whole`: as its framing (Content-Length, last
+    /// chunk) says. Without the provider's terminal event it is a failure (FailureKind::broken).
     models::Attempt<void> end(bool whole, chat::AnswerEvents& into);
 
     /// Did the terminal event come?
