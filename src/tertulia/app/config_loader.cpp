@@ -166,8 +166,7 @@ base::Result<void> complete_providers(const Environment& environment, LoadedConf
         if (const auto url = http::parse_url(provider.base_url); !url) {
             const std::string name = fmt::format("providers.{}.base_url", provider.name);
             return base::fail(base::Errc::invalid_request,
-                              fmt::format("{} ({}): must be an http or https URL: {}", name, loaded.sources[name],
-                                          url.error().message));
+                              fmt::format("{} ({}): {}", name, loaded.sources[name], url.error().message));
         }
     }
     return {};

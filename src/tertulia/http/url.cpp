@@ -18,8 +18,13 @@ std::string Url::authority() const {
 }
 
 base::Result<Url> parse_url(std::string_view text) {
+    // Of what may hold a password or a key nothing is repeated.
     const auto refuse = [&](std::string_view why) {
-        return base::fail(base::Errc::invalid_request, fmt::format("\"{}\" is not an address to call: {}.", text, why));
+        const std::string_view shown = text.substr(0, text.find_first_of("?#"));
+        return base::fail(base::Errc::invalid_request,
+                          shown.find('@') == std::string_view::npos
+                              ? fmt::format("\"{}\" is not an address to call: {}.", shown, why)
+                              : fmt::format("This is not an address to call: {}.", why));
     };
     const auto parsed = boost::urls::parse_uri({text.data(), text.size()});
     if (!parsed) return refuse("not an absolute URL");

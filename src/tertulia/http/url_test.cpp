@@ -41,6 +41,11 @@ TEST(Url, is_refused_where_it_cannot_be_called) {
     const auto with_password = parse_url("http://user:hunter2@a/");
     ASSERT_FALSE(with_password);
     EXPECT_EQ(with_password.error().message.find("hunter2"), std::string::npos);
+    for (const char* text : {"http://user:hunter2 x@a/", "ftp://a/?key=hunter2", "http://a/?key=hunter2#part"}) {
+        const auto refused = parse_url(text);
+        ASSERT_FALSE(refused) << text;
+        EXPECT_EQ(refused.error().message.find("hunter2"), std::string::npos) << text;
+    }
 }
 
 }  // namespace

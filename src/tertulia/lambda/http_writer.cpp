@@ -47,12 +47,14 @@ Task<bool> HttpWriter::respond(http::Response response) {
 }
 
 Task<bool> HttpWriter::start_stream(http::Response response) {
-    return begin(std::move(response), State::streaming);
+    if (request_.method != "HEAD") co_return co_await begin(std::move(response), State::streaming);
+    co_await begin(std::move(response), State::done);
+    co_return false;
 }
 
 Task<bool> HttpWriter::write(std::string_view bytes) {
     if (state_ != State::streaming) co_return false;
-    if (request_.method == "HEAD" || bytes.empty()) co_return true;
+    if (bytes.empty()) co_return true;
     body_bytes_ += bytes.size();
     const bool sent = co_await send(bytes);
     if (!sent) state_ = State::broken;
