@@ -11,6 +11,11 @@
 #include "tertulia/base/json.h"
 
 namespace tertulia::chat {
+
+bool is_blank(std::string_view text) {
+    return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
 namespace {
 
 constexpr std::size_t max_id_bytes = 40, max_name_bytes = 64;
@@ -18,10 +23,6 @@ constexpr std::string_view word_characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh
 constexpr std::string_view abandoned = "The tool was not run: the application gave no result for this call.";
 constexpr std::string_view orphan_note = "[Result of a tool call that is not shown:]";
 constexpr std::string_view nothing = "(no output)";
-
-bool is_blank(std::string_view text) {
-    return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
-}
 
 bool is_word(std::string_view text, std::size_t max_bytes) {
     return !text.empty() && text.size() <= max_bytes &&

@@ -23,8 +23,7 @@ chat::Message as_shown(const StoredMessage& message) {
 }
 
 bool says_anything(const StoredMessage& answer) {
-    // White space alone is nothing that a provider takes back.
-    if (answer.content.find_first_not_of(" \t\r\n") != std::string::npos) return true;
+    if (!chat::is_blank(answer.content)) return true;
     return answer.state == TurnState::completed && std::ranges::any_of(answer.blocks, [](const auto& block) {
                return std::holds_alternative<chat::ToolCall>(block);
            });

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tertulia/chat/message_builder.h"
+#include "tertulia/chat/repair.h"
 #include "tertulia/sessions/billed.h"
 #include "tertulia/sessions/given_tokens.h"
 #include "tertulia/sessions/shared_order.h"
@@ -360,9 +361,7 @@ std::string Turn::text_so_far() const {
 models::SoFar Turn::so_far() const {
     const chat::Answer answer = answer_so_far();
     if (answer.calls_tools) return models::SoFar::other;
-    // No provider takes an answer of nothing but white space to go on from.
-    const bool is_blank = chat::text_of(answer.blocks).find_first_not_of(" \t\r\n") == std::string::npos;
-    return is_blank ? models::SoFar::nothing : models::SoFar::text;
+    return chat::is_blank(chat::text_of(answer.blocks)) ? models::SoFar::nothing : models::SoFar::text;
 }
 
 chat::Usage Turn::take_given() {
