@@ -60,8 +60,6 @@ class SocketSession {
     async::Task<void> serve(sessions::TurnReader reader, std::string client_id);
     /// Nothing more is sent: what is served ends soon, but turns go on.
     void stop();
-    /// The server stops: the socket is closed when all that is being told has been told.
-    void drain();
 
     /// How far the client was told. Value.
     struct Place {
@@ -72,6 +70,8 @@ class SocketSession {
     const Place& turn_place() const { return turn_place_; }
 
   private:
+    // The server stops: the socket is closed when all that is being told has been told.
+    void drain();
     async::Task<void> take(std::string text);
     void spawn(async::Task<void> task);
     async::Task<void> to_its_end(async::Task<void> task);

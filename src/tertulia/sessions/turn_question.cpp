@@ -224,15 +224,15 @@ async::Task<TurnQuestion::Problem> TurnQuestion::choose_context(const models::Mo
     // A wish for a long answer must not crowd out the conversation in a small window.
     const std::int64_t room = std::min(max_tokens_, limits.context_window / 2);
     // What was refused is only a reason to leave history out: a message that is alone too large for it may be tried.
-    const std::int64_t all = limits.context_window - room;
+    const std::int64_t for_prompt = limits.context_window - room;
     const std::int64_t refused = parts_.limits.estimate(target.name, limits.refused_prompt);
-    const bool has_refused = refused > 0 && refused <= all;
+    const bool has_refused = refused > 0 && refused <= for_prompt;
     const std::int64_t chosen_for = has_refused ? limits.refused_prompt : limits.context_window;
     asking_->budget = {
-        .tokens = has_refused ? refused - 1 : all,
+        .tokens = has_refused ? refused - 1 : for_prompt,
         .tools_tokens = tokens_of(manner().tools),
         .known = limits.known,
-        .room = all,
+        .room = for_prompt,
         .correct = [&all = parts_.limits, name = target.name](std::int64_t plain) { return all.estimate(name, plain); },
         .previous_from = asking_->header.context_window == chosen_for ? asking_->header.context_from : std::string()};
     asking_->header.context_window = chosen_for;
