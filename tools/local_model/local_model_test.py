@@ -65,10 +65,21 @@ class Asking(unittest.TestCase):
             with open(theirs, "r", closefd=False) as keyboard, open(theirs, "w", closefd=False) as screen:
                 with mock.patch("sys.stdin", keyboard), mock.patch("sys.stderr", screen):
                     yield
-            self.shown = os.read(ours, 65536).decode()
+            self.shown = self.everything_until_now(ours, theirs)
         finally:
             os.close(theirs)
             os.close(ours)
+
+    @staticmethod
+    def everything_until_now(ours, theirs):
+        """One read may bring a part of it, since a terminal passes on what it is given when it likes: a mark says the
+        end (behind which the echo of what was typed may still come)."""
+        mark = b"<the end>"
+        os.write(theirs, mark)
+        shown = b""
+        while mark not in shown:
+            shown += os.read(ours, 65536)
+        return shown.partition(mark)[0].decode()
 
     def make_ready(self, *, yes=False, facts=GOOD):
         """Its exit status; what it goes on to, it notes in `steps`."""
