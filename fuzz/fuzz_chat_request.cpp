@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(!request->turn.content.empty());
     for (const tertulia::chat::ContentBlock& block : request->turn.content)
         if (const auto* text = std::get_if<tertulia::chat::Text>(&block)) {
-            require(text->text.find_first_not_of(" \t\r\n") != std::string::npos);
+            require(!tertulia::chat::is_blank(text->text));
             require(tertulia::base::find_invalid_utf8(text->text) == std::string_view::npos);
         }
     require(request->turn.session_id.empty() || tertulia::base::is_session_id(request->turn.session_id));

@@ -202,8 +202,7 @@ const json::value* find(const json::object& object, std::string_view member) {
 }
 
 bool is_message(const json::value* value) {
-    return value && value->is_string() &&
-           view(value->get_string()).find_first_not_of(" \t\r\n") != std::string_view::npos;
+    return value && value->is_string() && !chat::is_blank(view(value->get_string()));
 }
 
 std::unexpected<base::Error> unknown_member(std::string_view name) {

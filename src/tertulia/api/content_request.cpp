@@ -46,10 +46,6 @@ std::string_view view(const json::string& text) {
     return {text.data(), text.size()};
 }
 
-bool is_blank(std::string_view text) {
-    return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
-}
-
 // An object of the request, with its place.
 class Part {
   public:
@@ -145,7 +141,7 @@ Result<ContentBlock> read_text(const Part& part) {
         return std::unexpected(only.error());
     const auto text = part.text("text", "a string");
     if (!text) return std::unexpected(text.error());
-    if (is_blank(*text)) return wrong(part.at("text"), "must not be blank.");
+    if (chat::is_blank(*text)) return wrong(part.at("text"), "must not be blank.");
     return chat::Text{std::string(*text)};
 }
 
@@ -171,7 +167,7 @@ Result<ContentBlock> read_document(const Part& part) {
     if (part.find("name")) {
         const auto name = part.text("name", "a string");
         if (!name) return std::unexpected(name.error());
-        if (is_blank(*name) || name->size() > max_name_bytes)
+        if (chat::is_blank(*name) || name->size() > max_name_bytes)
             return wrong(part.at("name"), fmt::format("must have 1 to {} bytes and not be blank.", max_name_bytes));
         document.name = *name;
     }

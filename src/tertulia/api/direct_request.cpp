@@ -52,7 +52,7 @@ Result<chat::Message> read_message(const json::value& value, std::size_t place) 
     const json::value* content = object.if_contains("content");
     if (content && content->is_string()) {
         const std::string_view text(content->get_string());
-        if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return misfit("has no text in its 'content'.");
+        if (chat::is_blank(text)) return misfit("has no text in its 'content'.");
         message.content = {chat::Text{std::string(text)}};
         return message;
     }

@@ -187,6 +187,10 @@ std::size_t size_of(const ToolResult& block) {
 
 }  // namespace
 
+bool is_blank(std::string_view text) {
+    return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
 std::string text_of(const std::vector<ContentBlock>& blocks) {
     std::string text;
     for (const ContentBlock& block : blocks)

@@ -76,6 +76,10 @@ using ContentBlock = std::variant<Text, Thinking, ToolCall, Native, Image, Docum
 /// The text blocks joined with nothing between: the `message` of our API and the `content` column of the store.
 std::string text_of(const std::vector<ContentBlock>& blocks);
 
+/// Is it empty, or spaces, tabs and line ends of ASCII alone? Then it says nothing: no client may send it, and no
+/// provider takes it as a text. Pure.
+bool is_blank(std::string_view text);
+
 /// Is it nothing but one text block? Then the store need not keep blocks beside the text.
 bool is_plain_text(const std::vector<ContentBlock>& blocks);
 

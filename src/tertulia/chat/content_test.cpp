@@ -13,6 +13,11 @@ TEST(Content, text_is_the_text_blocks_joined_with_nothing_between) {
               "ab");
 }
 
+TEST(Content, only_spaces_tabs_and_line_ends_are_blank) {
+    for (const char* blank : {"", " ", " \t\r\n"}) EXPECT_TRUE(is_blank(blank));
+    for (const char* text : {"x", " \n.", "\f", "\v", "\xc2\xa0"}) EXPECT_FALSE(is_blank(text));
+}
+
 TEST(Content, plain_text_is_exactly_one_text_block) {
     EXPECT_TRUE(is_plain_text({Text{"a"}}));
     EXPECT_FALSE(is_plain_text({}));

@@ -11,11 +11,6 @@
 #include "tertulia/base/json.h"
 
 namespace tertulia::chat {
-
-bool is_blank(std::string_view text) {
-    return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
-}
-
 namespace {
 
 constexpr std::size_t max_id_bytes = 40, max_name_bytes = 64;

@@ -1,7 +1,6 @@
 // A history that every provider takes.
 #pragma once
 
-#include <string_view>
 #include <vector>
 
 #include "tertulia/chat/message.h"
@@ -24,8 +23,5 @@ namespace tertulia::chat {
 /// A last message of the assistant's (the beginning of an answer) stays the last, unless it calls tools. The same
 /// history always comes out the same, and one that is in order stays as it is. Pure.
 void repair_history(std::vector<Message>& messages);
-
-/// Is it empty, or white space alone? No provider takes that for a text. Pure.
-bool is_blank(std::string_view text);
 
 }  // namespace tertulia::chat

@@ -139,7 +139,7 @@ class Checker {
                     return "something before the results";
                 }
                 if (const auto* text = std::get_if<Text>(&block))
-                    if (text->text.find_first_not_of(" \n\t") == std::string::npos) return "a blank text";
+                    if (is_blank(text->text)) return "a blank text";
                 const bool is_media = std::holds_alternative<Image>(block) || std::holds_alternative<Document>(block);
                 if (is_media && message.role != Role::user) return "an image of the assistant's";
                 const bool is_opaque = std::holds_alternative<Thinking>(block) || std::holds_alternative<Native>(block);

@@ -29,7 +29,7 @@ class BlockWriter {
     BlockWriter(std::string& out, const AnthropicForm& form, chat::Role role) : out_(out), form_(form), role_(role) {}
 
     void operator()(const chat::Text& block) {
-        if (is_blank(block.text)) return;
+        if (is_white_space(block.text)) return;
         begin();
         append_text_block(out_, block.text);
         end_markable();
@@ -71,7 +71,7 @@ class BlockWriter {
         if (!is_users()) return;
         const std::optional<std::string> text = plain_text(block);
         const bool is_sendable = block.url.empty() ? text || block.media_type == "application/pdf" : form_.takes_urls;
-        if (!is_sendable || (text && is_blank(*text))) return (*this)(chat::Text{stand_in(block)});
+        if (!is_sendable || (text && is_white_space(*text))) return (*this)(chat::Text{stand_in(block)});
         begin();
         out_ += R"({"type":"document")";
         if (text) {
@@ -81,7 +81,7 @@ class BlockWriter {
         } else {
             append_source(block.media_type, block.base64, block.url);
         }
-        if (!is_blank(block.name)) append_text_member(out_, "title", block.name);
+        if (!is_white_space(block.name)) append_text_member(out_, "title", block.name);
         out_ += '}';
         end_markable();
     }
@@ -141,7 +141,7 @@ void append_tools(std::string& out, const std::vector<chat::Tool>& tools, const 
         if (&tool != tools.data()) out += ',';
         out += R"({"name":)";
         base::append_json_string(out, tool.name);
-        if (!is_blank(tool.description)) append_text_member(out, "description", tool.description);
+        if (!is_white_space(tool.description)) append_text_member(out, "description", tool.description);
         out += R"(,"input_schema":)";
         out += schema_or_any(tool);
         if (&tool == &tools.back() && form.takes_cache_marks) out += cache_mark;
@@ -203,7 +203,7 @@ void append_messages(std::string& out, const models::ModelRequest& request, cons
 void append_anthropic_members(std::string& out, const models::ModelRequest& request, const AnthropicForm& form) {
     const UsableTools usable = usable_tools(request, form.takes_no_choice);
     if (!usable.tools.empty()) append_tools(out, usable.tools, form);
-    if (!is_blank(request.system)) {
+    if (!is_white_space(request.system)) {
         out += R"("system":[{"type":"text")";
         append_text_member(out, "text", request.system);
         if (form.takes_cache_marks) out += cache_mark;

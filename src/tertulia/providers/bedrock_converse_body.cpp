@@ -30,7 +30,7 @@ class BlockWriter {
         : out_(out), conversation_(conversation), role_(role), is_first_(is_first) {}
 
     void operator()(const chat::Text& block) {
-        if (is_blank(block.text)) return;
+        if (is_white_space(block.text)) return;
         has_text_ = true;
         begin();
         out_ += R"({"text":)";
@@ -145,7 +145,7 @@ void append_tool_config(std::string& out, const UsableTools& usable, bool has_ca
         if (&tool != usable.tools.data()) out += ',';
         out += R"({"toolSpec":{"name":)";
         base::append_json_string(out, tool.name);
-        if (!is_blank(tool.description)) append_text_member(out, "description", tool.description);
+        if (!is_white_space(tool.description)) append_text_member(out, "description", tool.description);
         out += R"(,"inputSchema":{"json":)";
         out += schema_or_any(tool);
         out += "}}}";
@@ -239,7 +239,7 @@ std::string build_bedrock_converse_body(const models::ModelRequest& request) {
     std::string out = "{";
     if (!usable.tools.empty())
         append_tool_config(out, usable, has_cache_points && bedrock_family(request.model) == BedrockFamily::claude);
-    if (!is_blank(request.system)) {
+    if (!is_white_space(request.system)) {
         out += R"("system":[{"text":)";
         base::append_json_string(out, request.system);
         out += '}';

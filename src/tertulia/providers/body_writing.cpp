@@ -21,7 +21,7 @@ bool is_id_character(char c) {
 
 }  // namespace
 
-bool is_blank(std::string_view text) {
+bool is_white_space(std::string_view text) {
     return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
 }
 

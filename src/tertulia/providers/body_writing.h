@@ -11,8 +11,9 @@
 
 namespace tertulia::providers {
 
-/// Nothing but white space, which Anthropic's and Bedrock's APIs refuse as a text block.
-bool is_blank(std::string_view text);
+/// Nothing but white space (form feeds too, unlike chat::is_blank), which Anthropic's and Bedrock's APIs refuse as a
+/// text block.
+bool is_white_space(std::string_view text);
 
 /// Appends `,"name":"text"`.
 void append_text_member(std::string& out, std::string_view name, std::string_view text);

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tertulia/chat/content.h"
 #include "tertulia/chat/message_builder.h"
-#include "tertulia/chat/repair.h"
 #include "tertulia/sessions/billed.h"
 #include "tertulia/sessions/given_tokens.h"
 #include "tertulia/sessions/shared_order.h"
