@@ -6,8 +6,8 @@ model_folder=$PWD/data/local-model
 # model_note: where it runs, for people.
 model_file='' model_name='' model_note='configured'
 
-# The options of ./dev run.
-assume_yes='' model_size=default serve_arguments=()
+# The options of ./dev run. model_size: empty where none was asked for.
+assume_yes='' model_size='' serve_arguments=()
 
 choose_model() {
     local base_url context
@@ -43,8 +43,12 @@ use_own_file() {
 }
 
 use_downloaded() {
-    model_name=qwen2.5-coder-1.5b
-    [[ $model_size == default ]] || model_name=qwen2.5-coder-0.5b
+    local default=qwen2.5-coder-1.5b small=qwen2.5-coder-0.5b
+    model_name=$default
+    # Who took the small one once is not made to fetch the other by a start that names none.
+    if [[ $model_size == small || (-z $model_size && ! -f $model_folder/$default.gguf && -f $model_folder/$small.gguf) ]]; then
+        model_name=$small
+    fi
     python tools/local_model/fetch.py "$model_name" --into "$model_folder" ${assume_yes:+"$assume_yes"} || exit
     model_file=$model_folder/$model_name.gguf
     model_note="on this machine; it loads for a few seconds, turns wait until then"

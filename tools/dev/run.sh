@@ -20,13 +20,17 @@ parse_run_arguments() {
     while (($# > 0)); do
         case "$1" in
             --yes) assume_yes=--yes; shift ;;
-            --model-size) model_size=${2:-}; shift $(($# > 1 ? 2 : 1)) ;;
-            --model-size=*) model_size=${1#*=}; shift ;;
+            --model-size) take_model_size "${2:-}"; shift 2 ;;
+            --model-size=*) take_model_size "${1#*=}"; shift ;;
             --config) serve_arguments+=(--config "$(as_called "${2:?./dev run: --config needs a file}")"); shift 2 ;;
             --config=*) serve_arguments+=(--config "$(as_called "${1#*=}")"); shift ;;
             *) serve_arguments+=("$1"); shift ;;
         esac
     done
+}
+
+take_model_size() {
+    model_size=$1
     [[ $model_size =~ ^(small|default)$ ]] || die "run: --model-size is small or default, not '$model_size'"
 }
 
