@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tertulia/chat/content.h"
 #include "tertulia/chat/repair.h"
 #include "tertulia/sessions/stored_answer.h"
 
@@ -76,14 +77,13 @@ void ContextBuilder::take(Turn turn) {
 }
 
 base::Result<Context> ContextBuilder::finish(std::int64_t total_messages) {
-    const std::int64_t room = budget_.room > 0 ? budget_.room : budget_.tokens;
-    if (budget_.known && corrected(base_.text_tokens) > room)
+    if (budget_.known_room && corrected(base_.text_tokens) > *budget_.known_room)
         return base::fail(
             base::Errc::too_large,
             fmt::format(
                 "The message and the system text are about {} tokens, but the model's context window leaves room "
                 "for {}. Send less, or use a model with a larger window.",
-                corrected(base_.text_tokens), room));
+                corrected(base_.text_tokens), *budget_.known_room));
     // In one large step, so that the prefix then stays the same for many turns.
     std::size_t shown = turns_.size();
     MessageSize size = all_turns_;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,10 +23,9 @@ struct ContextBudget {
     std::int64_t bytes = 24 << 20;
     /// The plain estimate for the declarations of tools (tokens_of), which always go.
     std::int64_t tools_tokens = 0;
-    /// Is the model's window known? Else a new message that is too large is sent nonetheless: the provider judges.
-    bool known = true;
-    /// What a known window leaves, where `tokens` is less for the history's sake; 0: `tokens`.
-    std::int64_t room = 0;
+    /// What the model's window has for system text and new message at most; none where the window is not known: then
+    /// a new message that is too large is sent nonetheless, and the provider judges.
+    std::optional<std::int64_t> known_room;
     /// Tokens of a plain estimate, corrected for the model (ModelLimits::estimate).
     std::function<std::int64_t(std::int64_t plain)> correct;
     /// Where the history shown last began, if it was chosen for the same size; empty: from the session's beginning.

@@ -124,12 +124,12 @@ TEST(Context, ImagesAndDocumentsMakeRoomButNeverRefuseAMessage) {
     EXPECT_EQ(fits->messages_sent, 3);
     EXPECT_EQ(fits->estimated_tokens, 1600 + 3 * 4 + 2);
     EXPECT_EQ(fits->plain_tokens, 0) << "nothing to learn from";
-    const auto alone = with(image, {.tokens = 1000});
+    const auto alone = with(image, {.tokens = 1000, .known_room = 1000});
     ASSERT_TRUE(alone);
     EXPECT_EQ(alone->messages_sent, 1);
     EXPECT_EQ(with(image, {.tokens = 4000, .bytes = 4000})->messages_sent, 1) << "too long for one body";
-    EXPECT_TRUE(
-        with(chat::Document{.media_type = "application/pdf", .base64 = std::string(1 << 20, 'A')}, {.tokens = 10'000}));
+    EXPECT_TRUE(with(chat::Document{.media_type = "application/pdf", .base64 = std::string(1 << 20, 'A')},
+                     {.tokens = 10'000, .known_room = 10'000}));
     EXPECT_EQ(
         with(chat::Document{.media_type = "application/pdf", .base64 = {}, .url = "https://x"}, {.tokens = 10'000})
             ->estimated_tokens,
@@ -148,13 +148,13 @@ TEST(Context, ToolsTakeRoomToo) {
 
 TEST(Context, AMessageTooLargeForAKnownWindowIsRefusedWithBothNumbers) {
     const std::string large(8000, 'x');
-    const auto refused = choose({}, "", large, {.tokens = 1000, .known = true});
+    const auto refused = choose({}, "", large, {.tokens = 1000, .known_room = 1000});
     ASSERT_FALSE(refused.context);
     EXPECT_EQ(refused.context.error().code, base::Errc::too_large);
     EXPECT_NE(refused.context.error().message.find("2004"), std::string::npos) << refused.context.error().message;
     EXPECT_NE(refused.context.error().message.find("1000"), std::string::npos);
-    EXPECT_TRUE(choose({}, "", large, {.tokens = 1000, .known = true, .room = 100'000}).context);
-    const auto sent = choose({}, "", large, {.tokens = 1000, .known = false});
+    EXPECT_TRUE(choose({}, "", large, {.tokens = 1000, .known_room = 100'000}).context);
+    const auto sent = choose({}, "", large, {.tokens = 1000});
     ASSERT_TRUE(sent.context);
     EXPECT_EQ(sent.context->messages.size(), 1u);
 }
@@ -194,9 +194,10 @@ TEST(Context, AnyHistoryGivesAValidRequestWithinTheBudget) {
         // Foreign tables may hold anything: drop some messages at random.
         if (pick(0, 3) == 0) std::erase_if(history.messages, [&](const auto&) { return pick(0, 5) == 0; });
         const double factor = pick(5, 20) / 10.0;
+        const int tokens = pick(0, 3000);
         ContextBudget budget{
-            .tokens = pick(0, 3000),
-            .known = pick(0, 1) == 0,
+            .tokens = tokens,
+            .known_room = pick(0, 1) == 0 ? std::optional<std::int64_t>(tokens) : std::nullopt,
             .correct =
                 [factor](std::int64_t plain) { return static_cast<std::int64_t>(static_cast<double>(plain) * factor); },
             .previous_from = {}};
@@ -207,7 +208,7 @@ TEST(Context, AnyHistoryGivesAValidRequestWithinTheBudget) {
         const std::string message(static_cast<std::size_t>(pick(1, 2000)), 'm');
         const auto chosen = choose(history, pick(0, 1) == 0 ? "" : "system text", message, budget);
         if (!chosen.context) {
-            EXPECT_TRUE(budget.known);
+            EXPECT_TRUE(budget.known_room);
             continue;
         }
         const Context& context = *chosen.context;

@@ -228,19 +228,16 @@ async::Task<TurnQuestion::Problem> TurnQuestion::choose_context(const models::Mo
     const std::int64_t refused = parts_.limits.estimate(target.name, limits.refused_prompt);
     const bool has_refused = refused > 0 && refused <= for_prompt;
     const std::int64_t chosen_for = has_refused ? limits.refused_prompt : limits.context_window;
+    so_far_tokens_ = so_far.empty() ? 0 : parts_.limits.estimate(target.name, models::estimate_tokens(so_far));
     asking_->budget = {
-        .tokens = has_refused ? refused - 1 : for_prompt,
+        .tokens = (has_refused ? refused - 1 : for_prompt) - so_far_tokens_,
         .tools_tokens = tokens_of(manner().tools),
-        .known = limits.known,
-        .room = for_prompt,
+        .known_room = limits.known ? std::optional(for_prompt - so_far_tokens_) : std::nullopt,
         .correct = [&all = parts_.limits, name = target.name](std::int64_t plain) { return all.estimate(name, plain); },
         .previous_from = asking_->header.context_window == chosen_for ? asking_->header.context_from : std::string()};
     asking_->header.context_window = chosen_for;
     if (limits.known) max_tokens_ = room;
 
-    so_far_tokens_ = so_far.empty() ? 0 : parts_.limits.estimate(target.name, models::estimate_tokens(so_far));
-    asking_->budget.tokens -= so_far_tokens_;
-    asking_->budget.room -= so_far_tokens_;
     ContextBuilder builder(system(), asking_->question, asking_->budget);
     std::size_t offered = 0;
     while (true) {
@@ -271,7 +268,7 @@ const std::string& TurnQuestion::system() const {
 void TurnQuestion::choose_less_context() {
     ContextBudget less = asking_->budget;
     less.tokens = context_.estimated_tokens / 2;
-    less.known = false;
+    less.known_room.reset();
     less.previous_from.clear();
     ContextBuilder builder(system(), asking_->question, std::move(less));
     for (const StoredMessage& message : asking_->history) {
