@@ -8,7 +8,7 @@ target_compile_options(tertulia_options INTERFACE -Wall -Wextra -Wpedantic -Werr
     $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-missing-designated-field-initializers>)
 # Deprecated parts of Asio are refused; io_uring costs more here than epoll (docs/performance.md).
 target_compile_definitions(tertulia_options INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION
-                           BOOST_ASIO_NO_TS_EXECUTORS BOOST_BEAST_SEPARATE_COMPILATION)
+                           BOOST_BEAST_SEPARATE_COMPILATION)
 if(CMAKE_BUILD_TYPE STREQUAL "Debug")
     target_compile_options(tertulia_options INTERFACE -O1 -fno-omit-frame-pointer -gline-tables-only)
 endif()

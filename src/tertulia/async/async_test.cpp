@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "tertulia/async/callback.h"
+#include "tertulia/async/spawn.h"
 #include "tertulia/async/task_group.h"
 #include "tertulia/async/waiter.h"
 #include "tertulia/async/worker.h"
@@ -44,6 +45,110 @@ TEST_F(AsyncTest, AWakeComesFromAnyThread) {
         std::thread other([waiter] { waiter->wake(); });
         co_await waiter->wait(base::Deadline::never());
         other.join();
+    });
+}
+
+TEST_F(AsyncTest, AWakeIsNoCallAndGoesOnAfterWhatRunsNow) {
+    run([this]() -> Task<void> {
+        const auto waiter = Waiter::make(worker_.executor());
+        int steps = 0;
+        TaskGroup group(worker_.executor(), [this](const std::string& what) { bugs_.push_back(what); });
+        group.spawn([](std::shared_ptr<Waiter> there, int& count) -> Task<void> {
+            for (; count < 3; ++count) co_await there->wait(base::Deadline::never());
+        }(waiter, steps));
+        for (int i = 0; i < 3; ++i) {
+            waiter->wake();
+            waiter->wake();
+            EXPECT_EQ(steps, i);
+            co_await Waiter::make(worker_.executor())->wait(base::Deadline(base::SteadyTime()));
+            EXPECT_EQ(steps, i + 1);
+        }
+        EXPECT_TRUE(co_await group.join(soon()));
+    });
+}
+
+TEST_F(AsyncTest, ADeadlineOfAWaitThatIsOverWakesNobody) {
+    run([this]() -> Task<void> {
+        const auto waiter = Waiter::make(worker_.executor());
+        TaskGroup group(worker_.executor(), [this](const std::string& what) { bugs_.push_back(what); });
+        group.spawn([](std::shared_ptr<Waiter> there) -> Task<void> {
+            co_await Waiter::make(co_await this_executor)->wait(base::Deadline(base::SteadyTime()));
+            there->wake();
+        }(waiter));
+        co_await waiter->wait(base::Deadline::after(std::chrono::milliseconds(10)));
+        const auto begin = std::chrono::steady_clock::now();
+        co_await waiter->wait(base::Deadline(begin + std::chrono::milliseconds(30)));
+        EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(30));
+        EXPECT_TRUE(co_await group.join(soon()));
+    });
+}
+
+// Whoever wakes may be the last to hold a waiter.
+TEST_F(AsyncTest, AWaiterMayEndOnAnyThread) {
+    std::vector<std::thread> others;
+    run([this, &others]() -> Task<void> {
+        for (int i = 0; i < 200; ++i) {
+            auto waiter = Waiter::make(worker_.executor());
+            others.emplace_back([waiter] { waiter->wake(); });
+            co_await waiter->wait(soon());
+            if (i % 2 == 0) co_await Waiter::make(worker_.executor())->wait(base::Deadline(base::SteadyTime()));
+        }
+    });
+    for (std::thread& other : others) other.join();
+}
+
+TEST(Async, AWaitKeepsTheEventLoopGoingAndGoesWithIt) {
+    bool destroyed = false;
+    std::shared_ptr<Waiter> outlives;
+    {
+        asio::io_context context;
+        outlives = Waiter::make(context.get_executor());
+        const auto wait = [](std::shared_ptr<Waiter> waiter, base::Deadline deadline, bool* gone) -> Task<void> {
+            struct Says {
+                bool* gone;
+                ~Says() {
+                    if (gone) *gone = true;
+                }
+            };
+            const Says says(gone);
+            co_await waiter->wait(deadline);
+        };
+        bool ended = false;
+        spawn(context.get_executor(), wait(Waiter::make(context.get_executor()), at_once(), nullptr),
+              [&](std::exception_ptr) { ended = true; });
+        context.run();
+        EXPECT_TRUE(ended);
+        context.restart();
+        spawn(context.get_executor(), wait(outlives, base::Deadline::never(), &destroyed),
+              [](std::exception_ptr) { ADD_FAILURE(); });
+        context.poll();
+        EXPECT_FALSE(context.stopped());
+        EXPECT_FALSE(destroyed);
+    }
+    EXPECT_TRUE(destroyed);
+}
+
+TEST_F(AsyncTest, ADriverResumesWhatIsReadyAndLeavesTheRestToTheEventLoop) {
+    run([this]() -> Task<void> {
+        std::vector<std::shared_ptr<Waiter>> waiters;
+        std::vector<int> order;
+        TaskGroup group(worker_.executor(), [this](const std::string& what) { bugs_.push_back(what); });
+        for (int i = 0; i < 10; ++i) waiters.push_back(Waiter::make(worker_.executor()));
+        for (int i = 0; i < 10; ++i)
+            group.spawn([](std::vector<std::shared_ptr<Waiter>>& all, std::vector<int>& in, int me) -> Task<void> {
+                co_await all[static_cast<std::size_t>(me)]->wait(base::Deadline::never());
+                in.push_back(me);
+                if (me == 0) all[9]->wake();
+            }(waiters, order, i));
+        {
+            Seat::Driver driver(worker_.executor());
+            for (int i = 0; i < 9; ++i) waiters[static_cast<std::size_t>(i)]->wake();
+            EXPECT_TRUE(order.empty());
+            driver.resume_ready();
+            EXPECT_EQ(order, (std::vector{0, 1, 2, 3, 4, 5, 6, 7, 8}));
+        }
+        EXPECT_TRUE(co_await group.join(soon()));
+        EXPECT_EQ(order.size(), 10u);
     });
 }
 

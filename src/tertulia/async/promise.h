@@ -56,6 +56,8 @@ class PromiseBase {
         chain_ = chain;
     }
     Chain* chain() const { return chain_; }
+    /// The frame that goes on when this one has ended.
+    std::coroutine_handle<> awaiting() const { return awaiting_; }
 
   protected:
     void rethrow() {

@@ -1,31 +1,29 @@
 // Many deadlines, one timer.
 #pragma once
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/set.hpp>
 #include <functional>
-#include <memory>
 
-#include "tertulia/async/task.h"
+#include "tertulia/async/promise.h"
 #include "tertulia/base/clock.h"
 
 namespace tertulia::async {
 
-/// Watches the deadlines of a worker's connections without a timer for each: a coarse tick looks at all of them, so
-/// that one that is more than a tick away fires at most a tick late; a nearer one fires in time. Setting and clearing a
-/// deadline costs a store. While none is set for long, no timer runs. One per worker.
-class Sweeper {
+/// Watches all deadlines of an event loop with one timer. A deadline that is less than a tick away is seen in time, to
+/// two milliseconds; the others are looked at in groups, so they may be seen up to a tick late. Setting one to a later
+/// time, and clearing it, costs a store: it stays where it is to be looked at, and is put where it belongs then. No
+/// deadline keeps the event loop going; what waits for it does. One per event loop.
+class Sweeper : public asio::execution_context::service {
   public:
     static constexpr base::Milliseconds tick{250};
 
-    explicit Sweeper(Executor executor);
-    ~Sweeper();
-    Sweeper(const Sweeper&) = delete;
-
-    /// One deadline. Must not outlive its sweeper.
-    class Entry {
+    /// One deadline. One per worker.
+    class Entry : public boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>> {
       public:
-        /// `on_passed` is called from the event loop, at most once per `set`. It must not destroy an entry: it closes a
-        /// socket or wakes a task.
-        Entry(Sweeper& sweeper, std::function<void()> on_passed);
+        /// `on_passed` is called from the event loop, at most once per `set`. It may set any deadline and must not
+        /// destroy one: it closes a socket or wakes a task.
+        Entry(Executor executor, std::function<void()> on_passed);
         ~Entry();
         Entry(const Entry&) = delete;
 
@@ -37,17 +35,31 @@ class Sweeper {
         Sweeper& sweeper_;
         std::function<void()> on_passed_;
         base::SteadyTime at_ = base::SteadyTime::max();
-        Entry* before_ = nullptr;
-        Entry* after_ = nullptr;
+        base::SteadyTime looked_at_{};  // where it is linked: when it will be looked at
     };
 
+    using key_type = Sweeper;
+    static asio::execution_context::id id;
+    explicit Sweeper(asio::execution_context& context);
+
   private:
-    struct Timer;
-    void schedule(base::SteadyTime at);
+    struct WhenLookedAt {
+        using type = base::SteadyTime;
+        type operator()(const Entry& entry) const { return entry.looked_at_; }
+    };
+
+    void shutdown() override;
+    void link(Entry& entry, base::SteadyTime at);
+    void look_by(base::SteadyTime at);
+    void start(base::SteadyTime at);
     void sweep();
 
-    std::shared_ptr<Timer> timer_;  // shared with the wait that is under way
-    Entry* first_ = nullptr;
+    Executor executor_;
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>
+        timer_;
+    base::SteadyTime timer_at_ = base::SteadyTime::max();  // of the wait that is under way
+    boost::intrusive::multiset<Entry, boost::intrusive::key_of_value<WhenLookedAt>> entries_;
+    base::SteadyTime sweep_end_{};  // of the last sweep: it takes what is looked at before
 };
 
 }  // namespace tertulia::async

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/steady_timer.hpp>
+#include <coroutine>
 #include <memory>
+#include <utility>
 
+#include "tertulia/async/seat.h"
+#include "tertulia/async/sweeper.h"
 #include "tertulia/async/task.h"
 #include "tertulia/base/clock.h"
 
@@ -14,29 +17,51 @@ namespace tertulia::async {
 /// worker that it was made for. A wake that comes before the wait is not lost; several are one.
 class Waiter : public std::enable_shared_from_this<Waiter> {
     struct Private {};
+    class Wait;
 
   public:
     /// `executor`: the worker of the task that will wait.
     static std::shared_ptr<Waiter> make(Executor executor) { return std::make_shared<Waiter>(Private{}, executor); }
-    Waiter(Private, Executor executor) : executor_(executor) {}
+    Waiter(Private, Executor executor);
+    ~Waiter();
 
-    /// Returns at a wake or at the deadline, whichever comes first; look at the condition again in either case.
-    Task<void> wait(base::Deadline deadline);
+    /// To be awaited at once. Returns at a wake or at the deadline (see Sweeper for how exactly), whichever comes
+    /// first; look at the condition again in either case.
+    [[nodiscard]] Wait wait(base::Deadline deadline);
 
     void wake();
 
   private:
-    using Timer =
-        asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+    struct Bed;
+    class Beds;
 
-    struct ForgetTimer;
-
-    void wake_here();
+    Seat& seat_until(base::Deadline deadline);
+    void end_wait();
 
     Executor executor_;
-    Timer* timer_ = nullptr;                // of the wait under way; in its frame
+    std::unique_ptr<Bed> bed_;              // made at the first wait
     bool woken_ = false;                    // only on the worker
     std::atomic<bool> on_its_way_ = false;  // a posted wake that has not run yet
 };
+
+class Waiter::Wait {
+  public:
+    Wait(Waiter& waiter, base::Deadline deadline) : waiter_(waiter), deadline_(deadline) {}
+
+    bool await_ready() const noexcept { return waiter_.woken_; }
+    template <class AnyPromise>
+    void await_suspend(std::coroutine_handle<AnyPromise> task) {
+        waiter_.seat_until(deadline_).take(task);
+    }
+    void await_resume() const noexcept { waiter_.end_wait(); }
+
+  private:
+    Waiter& waiter_;
+    base::Deadline deadline_;
+};
+
+inline Waiter::Wait Waiter::wait(base::Deadline deadline) {
+    return {*this, deadline};
+}
 
 }  // namespace tertulia::async

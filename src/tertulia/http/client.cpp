@@ -11,6 +11,13 @@ class Client::Impl final : public ClientCore {
     using ClientCore::ClientCore;
 };
 
+async::Task<base::Result<std::string_view>> ClientResponse::read(base::Deadline deadline) {
+    for (;;) {
+        if (auto bytes = try_read()) co_return std::move(*bytes);
+        co_await ready(deadline);
+    }
+}
+
 Client::Client(async::Executor executor, ClientOptions options)
     : impl_(std::make_shared<Impl>(executor, std::move(options))) {}
 

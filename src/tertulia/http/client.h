@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
 
+#include "tertulia/async/polled_socket.h"
 #include "tertulia/async/task.h"
 #include "tertulia/base/clock.h"
 #include "tertulia/base/error.h"
@@ -45,7 +47,12 @@ class ClientResponse {
     /// comes from the network at a time. Empty at the end. Valid until the next call, or until anything else on this
     /// worker runs: use it up before the next co_await. Errors: timed_out, unavailable ("stopped"),
     /// upstream_unavailable (cut short, broken framing or encoding).
-    virtual async::Task<base::Result<std::string_view>> read(base::Deadline deadline) = 0;
+    async::Task<base::Result<std::string_view>> read(base::Deadline deadline);
+
+    /// The same in two steps, without a coroutine of its own: none while nothing has come, and then
+    /// `co_await ready(deadline)` waits for more, or for the deadline, which the next `try_read` finds.
+    virtual std::optional<base::Result<std::string_view>> try_read() = 0;
+    virtual async::PolledSocket::Wait ready(base::Deadline deadline) = 0;
 
     /// Has the body been read to its end, as its framing says?
     virtual bool is_complete() const = 0;

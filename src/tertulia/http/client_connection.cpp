@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
 
 namespace tertulia::http {
 namespace {
@@ -18,73 +20,40 @@ std::unexpected<base::Error> timed_out() {
 
 }  // namespace
 
-ClientConnection::ClientConnection(async::Executor executor, async::Sweeper& sweeper)
-    : socket_(executor), deadline_(sweeper, [this] {
-          timed_out_ = true;
-          close();
-      }) {}
-
-void ClientConnection::close() {
-    boost::system::error_code ignored;
-    socket_.close(ignored);
-}
-
 void ClientConnection::abort() {
     stopped_ = true;
-    close();
+    socket_.close();
 }
 
 std::unexpected<base::Error> ClientConnection::broken() const {
+    if (stopped_) return stopped();
+    if (socket_.has_timed_out()) return timed_out();
     return base::fail(Errc::upstream_unavailable,
                       fmt::format("The connection broke: {}.",
                                   tls_ && !tls_->why().empty() ? tls_->why() : "closed by the other side"));
 }
 
-bool ClientConnection::end_wait(const boost::system::error_code& error) {
-    deadline_.clear();
-    return !stopped_ && !timed_out_ && !error;
-}
-
-std::unexpected<base::Error> ClientConnection::failed(const boost::system::error_code& error) const {
-    if (stopped_) return stopped();
-    if (timed_out_) return timed_out();
-    if (!error) return broken();
-    return base::fail(Errc::upstream_unavailable, error.message());
+std::unexpected<base::Error> ClientConnection::failed(int error) const {
+    if (is_over()) return broken();
+    return base::fail(Errc::upstream_unavailable, std::generic_category().message(error));
 }
 
 async::Task<base::Result<void>> ClientConnection::connect(Tcp::endpoint endpoint, base::Deadline deadline) {
     if (stopped_) co_return stopped();
-    boost::system::error_code error;
-    socket_.close(error);
-    socket_.open(endpoint.protocol(), error);
-    if (error) co_return failed(error);
-    timed_out_ = false;
-    deadline_.set(deadline);
-    error = co_await socket_.async_connect(endpoint, async::use_task);
-    if (!end_wait(error)) co_return failed(error);
-    error = forget_writability(endpoint.protocol());
-    if (!error) socket_.native_non_blocking(true, error);
-    if (!error) socket_.set_option(Tcp::no_delay(true), error);
-    if (error) co_return base::fail(Errc::upstream_unavailable, error.message());
+    const int descriptor = begin_connect(endpoint);
+    if (descriptor < 0) co_return failed(errno);
+    // Only now: epoll takes a socket that does not connect yet for one that has ended.
+    if (const int error = socket_.open(descriptor); error != 0) co_return failed(error);
+    co_await socket_.writable(deadline);
+    if (is_over()) co_return broken();
+    if (const int error = pending_error(socket_.descriptor()); error != 0) co_return failed(error);
     co_return base::Result<void>();
-}
-
-// Connecting has told Asio's reactor to report when the socket can be written, and it would go on to: every wait for
-// bytes would be told so at once, in one more turn of the event loop. A socket that is new to it only reports what
-// comes.
-boost::system::error_code ClientConnection::forget_writability(const Tcp& protocol) {
-    boost::system::error_code error;
-    const int handle = socket_.release(error);
-    if (error) return error;
-    socket_.assign(protocol, handle, error);
-    if (error) ::close(handle);
-    return error;
 }
 
 async::Task<base::Result<void>> ClientConnection::start_tls(const TlsContext& context, std::string host,
                                                             base::Deadline deadline) {
     if (stopped_) co_return stopped();
-    auto session = TlsSession::make(context, host, socket_.native_handle());
+    auto session = TlsSession::make(context, host, socket_.descriptor());
     if (!session) co_return std::unexpected(std::move(session.error()));
     tls_ = std::move(*session);
     for (;;) {
@@ -93,8 +62,9 @@ async::Task<base::Result<void>> ClientConnection::start_tls(const TlsContext& co
         if (!io.wants_to_wait())
             co_return base::fail(Errc::upstream_unavailable,
                                  tls_->why().empty() ? std::string("the connection was closed") : tls_->why());
-        const boost::system::error_code error = co_await begin_wait(io, deadline);
-        if (!end_wait(error)) co_return failed(error);
+        note(io);
+        co_await ready(deadline);
+        if (is_over()) co_return broken();
     }
 }
 
@@ -102,40 +72,43 @@ async::Task<base::Result<void>> ClientConnection::write(std::string_view bytes, 
     while (!bytes.empty()) {
         if (stopped_) co_return stopped();
         const IoResult io = tls_ ? tls_->write(bytes.data(), bytes.size())
-                                 : send_some(socket_.native_handle(), bytes.data(), bytes.size());
+                                 : send_some(socket_.descriptor(), bytes.data(), bytes.size());
         if (io.state == IoResult::State::done) {
             bytes.remove_prefix(io.bytes);
             continue;
         }
         if (!io.wants_to_wait()) co_return broken();
-        const boost::system::error_code error = co_await begin_wait(io, deadline);
-        if (!end_wait(error)) co_return failed(error);
+        note(io);
+        co_await ready(deadline);
+        if (is_over()) co_return broken();
     }
     co_return base::Result<void>();
 }
 
-async::Task<IoResult> ClientConnection::read(std::span<char> buffer, base::Deadline deadline) {
-    // A plain socket is usually not readable yet; TLS may hold decoded bytes that no wait would tell of.
-    IoResult io = tls_ ? try_read(buffer) : IoResult{IoResult::State::want_read};
-    while (io.wants_to_wait() && !stopped_) {
-        error_ = co_await begin_wait(io, deadline);
-        if (!end_wait(error_)) co_return IoResult{IoResult::State::failed};
-        io = try_read(buffer);
-    }
-    if (stopped_) co_return IoResult{IoResult::State::failed};
-    co_return io;
+IoResult ClientConnection::read(std::span<char> buffer) {
+    if (is_over()) return {IoResult::State::failed};
+    IoResult io{IoResult::State::want_read};
+    if (tls_)
+        io = tls_->read(buffer.data(), buffer.size());  // may hold decoded bytes that no wait would tell of
+    else if (socket_.may_be_read())
+        io = receive(socket_.descriptor(), buffer.data(), buffer.size());
+    note(io);
+    // Fewer than there was room for are all that there was (epoll(7)); what has come since is told again.
+    if (!tls_ && io.bytes < buffer.size()) socket_.was_emptied();
+    return io;
 }
 
-IoResult ClientConnection::try_read(std::span<char> buffer) {
-    return tls_ ? tls_->read(buffer.data(), buffer.size())
-                : receive(socket_.native_handle(), buffer.data(), buffer.size());
+// What a read or write came to says what is to be waited for.
+void ClientConnection::note(IoResult io) {
+    waits_to_write_ = io.state == IoResult::State::want_write;
+    if (io.state == IoResult::State::want_read) socket_.was_emptied();
 }
 
 bool ClientConnection::is_quiet() {
-    if (!socket_.is_open() || stopped_ || timed_out_) return false;
+    if (!socket_.is_open() || is_over()) return false;
     if (tls_) return tls_->is_quiet();
     char byte;
-    return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    return ::recv(socket_.descriptor(), &byte, 1, MSG_PEEK) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 }  // namespace tertulia::http

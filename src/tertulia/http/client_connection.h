@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "tertulia/async/sweeper.h"
+#include "tertulia/async/polled_socket.h"
 #include "tertulia/async/task.h"
 #include "tertulia/base/clock.h"
 #include "tertulia/base/error.h"
@@ -19,7 +19,7 @@ namespace tertulia::http {
 /// Used by one task at a time. One per worker.
 class ClientConnection {
   public:
-    ClientConnection(async::Executor executor, async::Sweeper& sweeper);
+    explicit ClientConnection(async::Executor executor) : socket_(executor) {}
     ClientConnection(const ClientConnection&) = delete;
 
     /// Connects to one address. Errors: timed_out, upstream_unavailable (the message says why).
@@ -27,10 +27,13 @@ class ClientConnection {
     async::Task<base::Result<void>> start_tls(const TlsContext& context, std::string host, base::Deadline deadline);
 
     async::Task<base::Result<void>> write(std::string_view bytes, base::Deadline deadline);
-    /// What is there, as soon as something is: done, closed, or failed, and then `why()` says more. (A small result:
-    /// the task of an answer that is read waits here for most of its life.)
-    async::Task<IoResult> read(std::span<char> buffer, base::Deadline deadline);
-    base::Error why() const { return failed(error_).error(); }
+    /// What is there: done, closed, failed, and then `why()` says more, or nothing yet (it wants to wait): then
+    /// `co_await ready(deadline)`, and read again.
+    IoResult read(std::span<char> buffer);
+    async::PolledSocket::Wait ready(base::Deadline deadline) {
+        return waits_to_write_ ? socket_.writable(deadline) : socket_.readable(deadline);
+    }
+    base::Error why() const { return broken().error(); }
 
     /// Closes it: a wait that is under way, and everything after it, ends with unavailable, "stopped".
     void abort();
@@ -38,24 +41,14 @@ class ClientConnection {
     bool is_quiet();
 
   private:
-    IoResult try_read(std::span<char> buffer);
-    /// To be awaited, and what came of it given to `end_wait`: false, and `failed` says why, where it does not go on.
-    auto begin_wait(IoResult io, base::Deadline deadline) {
-        deadline_.set(deadline);
-        return socket_.async_wait(io.state == IoResult::State::want_write ? Socket::wait_write : Socket::wait_read,
-                                  async::use_task);
-    }
-    bool end_wait(const boost::system::error_code& error);
-    boost::system::error_code forget_writability(const Tcp& protocol);
-    std::unexpected<base::Error> failed(const boost::system::error_code& error) const;
+    void note(IoResult io);
+    bool is_over() const { return stopped_ || socket_.has_timed_out(); }
+    std::unexpected<base::Error> failed(int error) const;
     std::unexpected<base::Error> broken() const;
-    void close();
 
-    Socket socket_;
+    async::PolledSocket socket_;
     std::unique_ptr<TlsSession> tls_;
-    async::Sweeper::Entry deadline_;
-    boost::system::error_code error_;  // of the read that failed
-    bool timed_out_ = false;
+    bool waits_to_write_ = false;
     bool stopped_ = false;
 };
 

@@ -54,12 +54,11 @@ void ClientCore::Lease::give_back() {
 ClientCore::ClientCore(async::Executor executor, ClientOptions options)
     : executor_(executor),
       options_(std::move(options)),
-      sweeper_(executor),
       pool_(options_.connections_per_host, options_.idle_limit),
       resolver_(executor),
-      idle_deadline_(sweeper_,
+      idle_deadline_(executor,
                      [this] {
-                         // Not here: expiring destroys entries of the sweeper.
+                         // Not here: expiring destroys deadlines.
                          boost::asio::post(executor_, [weak = weak_from_this()] {
                              if (const auto self = weak.lock()) self->expire();
                          });
@@ -88,7 +87,7 @@ Task<base::Result<ClientCore::Lease>> ClientCore::acquire(const Url& url, base::
             co_return base::fail(Errc::timed_out,
                                  fmt::format("No connection to {} became free in time.", url.authority()));
     }
-    Lease lease(shared_from_this(), host, std::make_unique<ClientConnection>(executor_, sweeper_), flight);
+    Lease lease(shared_from_this(), host, std::make_unique<ClientConnection>(executor_), flight);
     auto connected = co_await connect(*lease, url, flight, deadline.earlier(base::Deadline(now() + connect_limit)));
     if (connected) co_return lease;
     base::Error error = std::move(connected.error());

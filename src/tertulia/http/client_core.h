@@ -87,7 +87,6 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
 
     async::Executor executor_;
     ClientOptions options_;
-    async::Sweeper sweeper_;
     std::optional<TlsContext> tls_;  // made for the first that needs it: reading the certificates takes a while
     ClientPool pool_;
     Resolver resolver_;

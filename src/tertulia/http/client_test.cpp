@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <boost/asio/post.hpp>
+
 #include "tertulia/http/test_client.h"
 
 namespace tertulia::http {
@@ -165,6 +167,24 @@ TEST_F(HttpClient, decodes_gzip_where_it_really_is_gzip) {
         EXPECT_TRUE(whole.body == large);
         client.close_idle();
         EXPECT_FALSE((co_await ask(client, request(server, ""))).ok);
+    });
+}
+
+TEST_F(HttpClient, gives_others_their_turn_however_much_comes) {
+    const std::string large(4'000'000, 'x');
+    ScriptedServer server({answer("HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n" + large)});
+    run([&](Client& client) -> Task<void> {
+        auto response = co_await client.send(request(server, ""), {}, in_time());
+        EXPECT_TRUE(response);
+        if (!response) co_return;
+        const async::Executor executor = co_await async::this_executor;
+        for (int i = 0; i < 3; ++i) {
+            bool had_its_turn = false;
+            boost::asio::post(executor, [&] { had_its_turn = true; });
+            for (int part = 0; part < 10; ++part) EXPECT_TRUE(co_await (*response)->read(in_time()));
+            EXPECT_TRUE(had_its_turn);
+        }
+        EXPECT_GT((co_await read_all(**response, in_time())).body.size(), 1'000'000u);
     });
 }
 

@@ -36,7 +36,7 @@ Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket)
     : core_(std::move(core)),
       socket_(std::move(socket)),
       parser_(request_limits(core_->options)),
-      deadline_(core_->sweeper, [this] {
+      deadline_(core_->executor, [this] {
           timed_out_ = true;
           boost::system::error_code ignored;
           socket_.cancel(ignored);

@@ -40,7 +40,6 @@ class Connection {
 
     /// For what takes the connection over; `takeover` has it until its `finish`.
     Socket& socket() { return socket_; }
-    const std::shared_ptr<ServerCore>& shared_core() const { return core_; }
     std::string take_pending() { return std::exchange(pending_, {}); }
     void set_takeover(std::shared_ptr<Takeover> takeover);
     /// The server stops: an idle connection is closed, one that was taken over is told.

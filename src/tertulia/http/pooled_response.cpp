@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <utility>
 
 #include "tertulia/http/ascii.h"
 
@@ -39,7 +40,11 @@ Task<base::Result<void>> PooledResponse::exchange(std::string_view request, base
     if (!written && (lease_->reused || written.error().code != Errc::upstream_unavailable))
         co_return explain(std::move(written.error()), "the request was not taken");
     for (;;) {
-        const IoResult io = co_await (**lease_).read(core_->scratch(), deadline);
+        const IoResult io = (**lease_).read(core_->scratch());
+        if (io.wants_to_wait()) {
+            co_await (**lease_).ready(deadline);
+            continue;
+        }
         if (io.state == IoResult::State::failed)
             co_return explain((**lease_).why(),
                               began ? "the answer's head was not complete" : "no byte of an answer came");
@@ -69,10 +74,20 @@ Task<base::Result<void>> PooledResponse::exchange(std::string_view request, base
     co_return base::Result<void>();
 }
 
-Task<base::Result<std::string_view>> PooledResponse::read(base::Deadline deadline) {
-    while (!advance()) take(co_await (**lease_).read(core_->scratch(), deadline));
-    if (failed_) co_return std::unexpected(*failed_);
-    co_return bytes_;
+std::optional<base::Result<std::string_view>> PooledResponse::try_read() {
+    while (!advance()) {
+        if (!std::exchange(may_read_, false)) return std::nullopt;
+        const IoResult io = (**lease_).read(core_->scratch());
+        if (io.wants_to_wait()) return std::nullopt;
+        take(io);
+    }
+    if (failed_) return std::unexpected(*failed_);
+    return bytes_;
+}
+
+async::PolledSocket::Wait PooledResponse::ready(base::Deadline deadline) {
+    may_read_ = true;
+    return (**lease_).ready(deadline);
 }
 
 bool PooledResponse::advance() {

@@ -27,7 +27,8 @@ class PooledResponse final : public ClientResponse {
     /// Sends the request, or the rest of it, and waits for the answer's head. `began`: did any byte of it come?
     async::Task<base::Result<void>> exchange(std::string_view request, base::Deadline deadline, bool& began);
 
-    async::Task<base::Result<std::string_view>> read(base::Deadline deadline) override;
+    std::optional<base::Result<std::string_view>> try_read() override;
+    async::PolledSocket::Wait ready(base::Deadline deadline) override;
     bool is_complete() const override;
 
   private:
@@ -57,6 +58,7 @@ class PooledResponse final : public ClientResponse {
     std::string_view bytes_;                // of the body, decoded
     std::span<char> raw_;                   // came from the connection and was not looked at yet
     std::unique_ptr<std::string> pending_;  // came with the head, until all of it was read
+    bool may_read_ = true;                  // once for each wait: however much comes, others have their turn
     std::unique_ptr<base::Error> failed_;
 };
 

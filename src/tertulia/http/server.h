@@ -61,7 +61,7 @@ base::Result<boost::asio::ip::tcp::endpoint> probe_listen(const std::string& hos
 
 /// Serves HTTP/1.1 (and 1.0) on one worker: keep-alive, pipelining, chunked bodies, `Expect: 100-continue`. Requests
 /// are parsed strictly (request_parser.h); one that is malformed is answered and its connection closed. Every wait has
-/// a deadline, watched by one sweeper. One per worker.
+/// a deadline. One per worker.
 class Server {
   public:
     /// `tasks` runs the connections; it is joined (after `stop_accepting`) before this is destroyed.

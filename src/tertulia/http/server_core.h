@@ -6,7 +6,6 @@
 #include <unordered_set>
 #include <vector>
 
-#include "tertulia/async/sweeper.h"
 #include "tertulia/async/task_group.h"
 #include "tertulia/http/router.h"
 #include "tertulia/http/server.h"
@@ -18,7 +17,7 @@ class Connection;
 /// One per worker.
 struct ServerCore {
     ServerCore(async::Executor executor_, async::TaskGroup& tasks_, const Router& router_, ServerOptions options_)
-        : executor(executor_), tasks(tasks_), router(router_), options(std::move(options_)), sweeper(executor_) {}
+        : executor(executor_), tasks(tasks_), router(router_), options(std::move(options_)) {}
 
     /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 5.6.7); made once a second.
     std::string_view date();
@@ -27,7 +26,6 @@ struct ServerCore {
     async::TaskGroup& tasks;
     const Router& router;
     ServerOptions options;
-    async::Sweeper sweeper;
     std::unordered_set<Connection*> connections = {};
     bool draining = false;
     // Every read of this worker goes here: a connection that waits holds no buffer.

@@ -29,6 +29,11 @@ struct IoResult {
     bool wants_to_wait() const { return state == State::want_read || state == State::want_write; }
 };
 
+/// A socket, non-blocking and without Nagle's delay, that is being connected: when it can be written, `pending_error`
+/// says (errno, 0 if none) whether it has been. -1, and errno, where it cannot be.
+int begin_connect(const Tcp::endpoint& endpoint);
+int pending_error(int socket);
+
 /// recv(2) and send(2) on a non-blocking socket; never a SIGPIPE.
 IoResult receive(int socket, char* buffer, std::size_t size);
 IoResult send_some(int socket, const char* bytes, std::size_t size);

@@ -39,12 +39,11 @@ base::SteadyTime now() {
 class BeastWebSocket final : public WebSocket, public Takeover, public std::enable_shared_from_this<BeastWebSocket> {
   public:
     BeastWebSocket(Connection& connection, WebSocketOptions options)
-        : core_(connection.shared_core()),
-          connection_(connection),
+        : connection_(connection),
           options_(std::move(options)),
-          executor_(core_->executor),
-          limit_(std::in_place, core_->sweeper, options_.write_limit, [this] { drop(); }),
-          keepalive_(std::in_place, core_->sweeper, [this] { keep_alive(); }),
+          executor_(connection.core().executor),
+          limit_(std::in_place, executor_, options_.write_limit, [this] { drop(); }),
+          keepalive_(std::in_place, executor_, [this] { keep_alive(); }),
           stream_(connection.socket(), connection.take_pending(), *limit_),
           readable_(Waiter::make(executor_)),
           room_(Waiter::make(executor_)),
@@ -104,11 +103,9 @@ class BeastWebSocket final : public WebSocket, public Takeover, public std::enab
     void keep_alive();
     void drop();
 
-    std::shared_ptr<ServerCore> core_;  // its sweeper
     Connection& connection_;
     WebSocketOptions options_;
     async::Executor executor_;
-    // The second may set the first while the sweeper goes through them, youngest first.
     std::optional<WireLimit> limit_;
     std::optional<async::Sweeper::Entry> keepalive_;
     Stream stream_;
@@ -139,7 +136,7 @@ void BeastWebSocket::start() {
     stream_.auto_fragment(false);  // would send pieces of 4 KiB
     stream_.read_message_max(options_.message_limit);
     stream_.control_callback([this](beast::websocket::frame_type, beast::string_view) { last_in_ = now(); });
-    core_->tasks.spawn(receive(shared_from_this()));
+    connection_.core().tasks.spawn(receive(shared_from_this()));
     keep_alive();
 }
 
@@ -282,10 +279,9 @@ void BeastWebSocket::drop() {
 Task<void> BeastWebSocket::finish(bool bug) {
     close(bug ? CloseCode::internal_error : CloseCode::normal, "");
     while (operations_ > 0) co_await idle_->wait(base::Deadline::never());
-    // Whoever still holds this may outlive the server.
+    // Whoever still holds this may outlive the connection.
     keepalive_.reset();
     limit_.reset();
-    core_.reset();
 }
 
 }  // namespace

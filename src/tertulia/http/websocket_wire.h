@@ -20,8 +20,8 @@ namespace tertulia::http {
 /// When writes, and the whole of a closing handshake, must have got on. One per worker.
 class WireLimit {
   public:
-    WireLimit(async::Sweeper& sweeper, base::Milliseconds write_limit, std::function<void()> on_passed)
-        : entry_(sweeper, std::move(on_passed)), write_limit_(write_limit) {}
+    WireLimit(async::Executor executor, base::Milliseconds write_limit, std::function<void()> on_passed)
+        : entry_(executor, std::move(on_passed)), write_limit_(write_limit) {}
 
     void begin_write() { entry_.set(base::Deadline::after(write_limit_).earlier(end_)); }
     void end_write() { entry_.set(end_); }

@@ -1,5 +1,6 @@
 #include "tertulia/providers/provider_client.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -48,7 +49,11 @@ class HttpAnswerStream : public models::AnswerStream {
     async::Task<Attempt<void>> next(chat::AnswerEvents& into, Deadline deadline) override {
         into.clear();
         if (failure_) co_return std::unexpected(*failure_);
-        while (!failure_ && !into.has_progress()) take(co_await response_->read(until(deadline)), into);
+        for (;;) {
+            take_what_came(into);
+            if (failure_ || into.has_progress()) break;
+            co_await response_->ready(until(deadline));
+        }
         if (!failure_ && reader_->finished()) co_await drain(into);
         if (failure_ && !into.has_progress()) co_return std::unexpected(*failure_);
         co_return Attempt<void>{};
@@ -60,8 +65,12 @@ class HttpAnswerStream : public models::AnswerStream {
     }
 
     // Not inline: what it needs for a moment would be kept in the frame of `next` for as long as that waits.
-    [[gnu::noinline]] void take(base::Result<std::string_view>&& bytes, chat::AnswerEvents& into) {
-        note(look_at(std::move(bytes), into), into);
+    [[gnu::noinline]] void take_what_came(chat::AnswerEvents& into) {
+        while (!failure_ && !into.has_progress()) {
+            std::optional<base::Result<std::string_view>> bytes = response_->try_read();
+            if (!bytes) return;
+            note(look_at(std::move(*bytes), into), into);
+        }
     }
     Attempt<void> look_at(base::Result<std::string_view>&& bytes, chat::AnswerEvents& into) {
         if (stop_.stop_requested()) return std::unexpected(to_failure({}, key_, stop_));
