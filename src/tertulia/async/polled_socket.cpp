@@ -80,9 +80,7 @@ void Poller::remove(const PolledSocket& socket) {
 void Poller::look_later() {
     start_in_background(
         executor_,
-        [this](auto handler) {
-            epoll_.async_wait(asio::posix::descriptor_base::wait_read, std::move(handler));
-        },
+        [this](auto handler) { epoll_.async_wait(asio::posix::descriptor_base::wait_read, std::move(handler)); },
         [this](boost::system::error_code error) {
             if (!error) look();
         });

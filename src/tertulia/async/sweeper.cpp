@@ -1,7 +1,9 @@
 #include "tertulia/async/sweeper.h"
 
 #include <algorithm>
+#include <bit>
 #include <boost/asio/post.hpp>
+#include <cstdint>
 
 #include "tertulia/async/background.h"
 
@@ -10,12 +12,15 @@ namespace {
 
 using base::SteadyTime;
 
-constexpr base::Milliseconds resolution{2};
-
-// The next moment at which deadlines of this distance are looked at.
-SteadyTime round_up(SteadyTime at, base::Milliseconds step) {
-    const auto rest = at.time_since_epoch() % step;
-    return rest.count() == 0 ? at : at + (step - rest);
+// When a deadline is looked at. Groups are apart by powers of two, so that those of all distances fall together.
+SteadyTime group_of(SteadyTime deadline, SteadyTime now) {
+    constexpr std::int64_t finest = 2, coarsest = 256, share = 64;
+    if (deadline <= now) return now;
+    const auto away = std::chrono::duration_cast<base::Milliseconds>(deadline - now).count();
+    const auto between = static_cast<std::uint64_t>(std::clamp(away / share, finest, coarsest));
+    const SteadyTime::duration step = base::Milliseconds(std::bit_floor(between));
+    const SteadyTime::duration rest = deadline.time_since_epoch() % step;
+    return rest.count() == 0 ? deadline : deadline + (step - rest);
 }
 
 }  // namespace
@@ -40,29 +45,31 @@ Sweeper::Entry::~Entry() {
 void Sweeper::Entry::set(base::Deadline deadline) {
     at_ = deadline.at();
     if (deadline.is_never() || (is_linked() && looked_at_ <= at_)) return;
-    sweeper_.link(*this, at_);
-    sweeper_.look_by(looked_at_);
+    sweeper_.look_at(*this, std::chrono::steady_clock::now());
+    sweeper_.wake_by(looked_at_);
 }
 
-void Sweeper::link(Entry& entry, SteadyTime at) {
-    if (entry.is_linked()) entries_.erase(entries_.iterator_to(entry));
-    entry.looked_at_ = std::max(at, sweep_end_);  // one that is set while its time is swept waits for the next sweep
+void Sweeper::look_at(Entry& entry, SteadyTime now) {
+    // One that is set while its time is swept waits for the next sweep.
+    const SteadyTime group = std::max(group_of(entry.at_, now), sweep_end_);
+    if (entry.is_linked()) {
+        if (entry.looked_at_ <= group) return;
+        entries_.erase(entries_.iterator_to(entry));
+    }
+    entry.looked_at_ = group;
     entries_.insert(entry);
 }
 
-void Sweeper::look_by(SteadyTime at) {
+void Sweeper::wake_by(SteadyTime at) {
     if (at >= timer_at_) return;
-    const SteadyTime now = std::chrono::steady_clock::now();
-    const SteadyTime wanted = at <= now ? now : round_up(at, at - now > tick ? tick : resolution);
-    if (wanted >= timer_at_) return;
-    timer_at_ = wanted;
-    if (executor_.running_in_this_thread()) return start(wanted);
-    asio::post(executor_, [this, wanted] {
-        if (timer_at_ == wanted) start(wanted);
+    timer_at_ = at;
+    if (executor_.running_in_this_thread()) return start_timer(at);
+    asio::post(executor_, [this, at] {
+        if (timer_at_ == at) start_timer(at);
     });
 }
 
-void Sweeper::start(SteadyTime at) {
+void Sweeper::start_timer(SteadyTime at) {
     timer_.expires_at(at);
     start_in_background(
         executor_, [this](auto handler) { timer_.async_wait(std::move(handler)); },
@@ -82,11 +89,11 @@ void Sweeper::sweep() {
             entry.clear();
             entry.on_passed_();
         } else if (entry.at_ != SteadyTime::max()) {
-            link(entry, entry.at_);
+            look_at(entry, now);
         }
     }
     timer_at_ = SteadyTime::max();
-    if (!entries_.empty()) look_by(entries_.begin()->looked_at_);
+    if (!entries_.empty()) wake_by(entries_.begin()->looked_at_);
 }
 
 }  // namespace tertulia::async

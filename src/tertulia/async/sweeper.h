@@ -10,14 +10,12 @@
 
 namespace tertulia::async {
 
-/// Watches all deadlines of an event loop with one timer. A deadline that is less than a tick away is seen in time, to
-/// two milliseconds; the others are looked at in groups, so they may be seen up to a tick late. Setting one to a later
-/// time, and clearing it, costs a store: it stays where it is to be looked at, and is put where it belongs then. No
-/// deadline keeps the event loop going; what waits for it does. One per event loop.
+/// Watches all deadlines of an event loop with one timer. They are looked at in groups: one that is a time away may be
+/// seen late by a 64th of that time (2 ms at least, a quarter of a second at most). Setting one to a later time, and
+/// clearing it, costs a store: it stays where it is to be looked at, and is put where it belongs then. No deadline
+/// keeps the event loop going; what waits for it does. One per event loop.
 class Sweeper : public asio::execution_context::service {
   public:
-    static constexpr base::Milliseconds tick{250};
-
     /// One deadline. One per worker.
     class Entry : public boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>> {
       public:
@@ -49,9 +47,9 @@ class Sweeper : public asio::execution_context::service {
     };
 
     void shutdown() override;
-    void link(Entry& entry, base::SteadyTime at);
-    void look_by(base::SteadyTime at);
-    void start(base::SteadyTime at);
+    void look_at(Entry& entry, base::SteadyTime now);
+    void wake_by(base::SteadyTime at);
+    void start_timer(base::SteadyTime at);
     void sweep();
 
     Executor executor_;

@@ -4,6 +4,8 @@
 #include <mutex>
 #include <vector>
 
+#include "tertulia/async/sweeper.h"
+
 namespace tertulia::async {
 
 /// What a waiter needs that is waited at. Its worker has it in lists of its own.

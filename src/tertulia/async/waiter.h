@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "tertulia/async/seat.h"
-#include "tertulia/async/sweeper.h"
 #include "tertulia/async/task.h"
 #include "tertulia/base/clock.h"
 
